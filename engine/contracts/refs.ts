@@ -1,0 +1,62 @@
+/**
+ * The words everything else is made of.
+ *
+ * - source: a warehouse connection. model: a SELECT over a source, with a key (one or more columns).
+ * - sync: model + framework + settings + schedule + report channel. An alert is a sync of framework notify.
+ * - change: one row added, changed or removed since the last run. plan: the frozen list of changes of one run.
+ * - delivery: handing a change to where it goes. outcome: what became of it.
+ * - snapshot: what has been told so far, per sync.
+ * - card: a neutral rich message. form: a neutral dialog. platform: a chat system. command: `/activate <name>`.
+ */
+
+/** A chat system that we speak to. `cli` is a person's terminal: it can ask, it can't be posted to. */
+export type PlatformId = 'slack' | 'teams' | 'mattermost' | 'local' | 'cli';
+
+/** A person on one platform. `id` is the platform's own, stable id. */
+export interface PersonRef {
+  readonly kind: 'person';
+  readonly platform: PlatformId;
+  readonly id: string;
+}
+
+/** A channel or a direct conversation, by the platform's stable id; `thread` is the id of the thread's first message. */
+export interface ConversationRef {
+  readonly kind: 'conversation';
+  readonly platform: PlatformId;
+  readonly id: string;
+  readonly thread?: string;
+}
+
+/** Where a message can be sent: a conversation, or a person's direct messages. */
+export type Target = ConversationRef | PersonRef;
+
+/** A posted message, as the platform names it. */
+export interface MessageRef {
+  readonly conversation: ConversationRef;
+  readonly id: string;
+}
+
+/** What a person typed, by field name. Several values of one field are a JSON array, or separated by commas. */
+export type Raw = Readonly<Record<string, string>>;
+
+/** A button, a submitted form and a typed line are all this: a command with its input. */
+export interface Invocation {
+  readonly command: string;
+  readonly input: Raw;
+}
+
+/** Writes a target as one word, `slack:C024` or `slack:@U024`, as forms and typed lines carry it. */
+export function formatTarget(target: Target): string {
+  return `${target.platform}:${target.kind === 'person' ? '@' : ''}${target.id}`;
+}
+
+/** Reads what {@link formatTarget} wrote; undefined when the text is something else (a channel's name, say). */
+export function parseTarget(text: string): Target | undefined {
+  const match = /^(slack|teams|mattermost|local|cli):(@?)(.+)$/.exec(text);
+  if (match === null) {
+    return undefined;
+  }
+  const platform = match[1] as PlatformId;
+  const id = match[3] ?? '';
+  return match[2] === '@' ? { kind: 'person', platform, id } : { kind: 'conversation', platform, id };
+}
