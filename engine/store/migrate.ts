@@ -15,13 +15,21 @@ export async function migrate(db: Db, schema: string): Promise<readonly string[]
   return db.transaction(async (sql) => {
     await sql.query('select pg_advisory_xact_lock(731204)');
     await sql.query(`create schema if not exists "${schema}"`);
-    await sql.query('create table if not exists migrations (name text primary key, at timestamptz not null default now())');
-    const done = new Set((await sql.query<{ name: string }>('select name from migrations')).map((row) => row.name));
+    await sql.query(
+      'create table if not exists migrations (name text primary key, at timestamptz not null default now())',
+    );
+    const done = new Set(
+      (await sql.query<{ name: string }>('select name from migrations')).map((row) => row.name),
+    );
     const unknown = [...done].filter((name) => !files.includes(name));
     if (unknown.length > 0) {
-      throw new ActivateError('CONFIG_INVALID', `The database was set up by a newer Activate (${unknown.join(', ')}).`, {
-        fix: 'Start that version, or a newer one.',
-      });
+      throw new ActivateError(
+        'CONFIG_INVALID',
+        `The database was set up by a newer Activate (${unknown.join(', ')}).`,
+        {
+          fix: 'Start that version, or a newer one.',
+        },
+      );
     }
     const ran: string[] = [];
     for (const name of files) {

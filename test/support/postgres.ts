@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import type { TestProject } from 'vitest/node';
 import { inject } from 'vitest';
-import { silentLog } from './log.ts';
+import type { TestProject } from 'vitest/node';
 import { createDb, type PooledDb } from '../../engine/store/db.ts';
 import { startEmbedded } from '../../engine/store/embedded.ts';
 import { migrate } from '../../engine/store/migrate.ts';
+import { silentLog } from './log.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { ActivateError } from './contracts/errors.ts';
+
+const url = (what: string, ...schemes: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), {
+    message: `must be ${what}, beginning with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
+  });
+
+const token = (prefix: string, where: string) =>
+  z.string().startsWith(prefix, `must begin with ${prefix} (${where})`);
+
+const number = (min: number, max: number) =>
+  z.coerce
+    .number('must be a number')
+    .int('must be a whole number')
+    .min(min, `must be at least ${min}`)
+    .max(max, `must be at most ${max}`);
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim().toLowerCase())
+    .filter(Boolean),
+);
+
+/** Every setting there is, each said once: `npm run docs` writes docs/configuration.md from this. */
+export const settings = {
+  PORT: number(0, 65_535).default(3000).describe('Port of the HTTP server.'),
+  HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address to listen on. Anything but localhost asks for LOCAL_CHAT_PASSWORD or LOCAL_CHAT=off.'),
+  PUBLIC_URL: url('an address', 'http:', 'https:')
+    .optional()
+    .describe('Where people reach this bot from outside; needed for links and for Slack over HTTP.'),
+  DATABASE_URL: url('a PostgreSQL address', 'postgres:', 'postgresql:')
+    .optional()
+    .describe('Your own PostgreSQL. Without it, one is started in ACTIVATE_DATA_DIR.'),
+  DATABASE_SCHEMA: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,40}$/, 'must be a plain lower-case name')
+    .default('activate')
+    .describe('Schema for the tables of Activate.'),
+  REDIS_URL: url('a Redis address', 'redis:', 'rediss:')
+    .optional()
+    .describe('Run the queues on Redis in place of PostgreSQL.'),
+  ACTIVATE_DATA_DIR: z
+    .string()
+    .default('.activate')
+    .describe('Folder of the embedded PostgreSQL and of the key made on first start.'),
+  SECRET_KEY: z
+    .string()
+    .min(32, 'must be at least 32 characters long')
+    .optional()
+    .describe(
+      'Encrypts the secrets of connections. Made on first start when the database is embedded; required otherwise.',
+    ),
+  ACTIVATE_ADMINS: list.default([]).describe('E-mail addresses of the first admins, separated by commas.'),
+  DEFAULT_ROLE: z
+    .enum(['viewer', 'editor'], 'must be viewer or editor')
+    .default('editor')
+    .describe('Role of people who are not listed as admins.'),
+  SLACK_BOT_TOKEN: token('xoxb-', 'the bot token of your Slack app')
+    .optional()
+    .describe('Bot token of the Slack app.'),
+  SLACK_APP_TOKEN: token('xapp-', 'the app-level token for Socket Mode')
+    .optional()
+    .describe('App-level token: Socket Mode, no public address needed.'),
+  SLACK_SIGNING_SECRET: z
+    .string()
+    .min(8, 'is too short')
+    .optional()
+    .describe('Signing secret: HTTP mode, needs PUBLIC_URL.'),
+  SLACK_API_URL: url('an address', 'http:', 'https:')
+    .optional()
+    .describe('Another base address for the Slack API (proxies, tests).'),
+  LOCAL_CHAT: z
+    .enum(['on', 'off'], 'must be on or off')
+    .optional()
+    .describe('The chat page of the bot itself. On unless another platform is set up.'),
+  LOCAL_CHAT_PASSWORD: z
+    .string()
+    .min(8, 'must be at least 8 characters long')
+    .optional()
+    .describe('Password of the local chat; required when HOST is not localhost.'),
+  WORKER_CONCURRENCY: number(1, 200)
+    .default(10)
+    .describe('Runs that one worker carries out at the same time.'),
+  LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'], 'must be debug, info, warn, error or silent')
+    .default('info')
+    .describe('How much to log.'),
+  LOG_FORMAT: z
+    .enum(['json', 'pretty'], 'must be json or pretty')
+    .optional()
+    .describe('Pretty by default in a terminal, JSON otherwise.'),
+} as const satisfies Record<string, z.ZodType>;
+
+const environment = z.object(settings);
+
+export type Env = z.output<typeof environment>;
+
+const localHosts = ['127.0.0.1', 'localhost', '::1'];
+
+/**
+ * Reads the environment once. An empty value counts as not set. All mistakes come in one CONFIG_INVALID error, a line each.
+ */
+export function parseEnv(given: Readonly<Record<string, string | undefined>>): Env {
+  const set = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = environment.safeParse(set);
+  const mistakes = parsed.success
+    ? contradictions(parsed.data)
+    : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`);
+  if (!parsed.success || mistakes.length > 0) {
+    throw new ActivateError(
+      'CONFIG_INVALID',
+      `The configuration has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}:\n${mistakes.map((mistake) => `  - ${mistake}.`).join('\n')}`,
+      {
+        fix: 'Mend the environment or the .env file, then start again.',
+      },
+    );
+  }
+  return parsed.data;
+}
+
+function contradictions(env: Env): string[] {
+  const mistakes: string[] = [];
+  if (env.DATABASE_URL !== undefined && env.SECRET_KEY === undefined) {
+    mistakes.push('SECRET_KEY is required with DATABASE_URL; make one with: openssl rand -hex 32');
+  }
+  if (env.SLACK_BOT_TOKEN === undefined && (env.SLACK_APP_TOKEN ?? env.SLACK_SIGNING_SECRET) !== undefined) {
+    mistakes.push('SLACK_BOT_TOKEN is missing, though another Slack setting is there');
+  }
+  if (
+    env.SLACK_BOT_TOKEN !== undefined &&
+    env.SLACK_APP_TOKEN === undefined &&
+    env.SLACK_SIGNING_SECRET === undefined
+  ) {
+    mistakes.push(
+      'SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP mode) is missing beside SLACK_BOT_TOKEN',
+    );
+  }
+  if (usesLocalChat(env) && !localHosts.includes(env.HOST) && env.LOCAL_CHAT_PASSWORD === undefined) {
+    mistakes.push(
+      `LOCAL_CHAT_PASSWORD is required when HOST is ${env.HOST}: anybody who reaches it could act as anybody`,
+    );
+  }
+  return mistakes;
+}
+
+/** True when the bot serves its own chat page. */
+export function usesLocalChat(env: Env): boolean {
+  return env.LOCAL_CHAT === undefined ? env.SLACK_BOT_TOKEN === undefined : env.LOCAL_CHAT === 'on';
+}
