@@ -107,13 +107,16 @@ create table deliveries (
   -- A card that is edited while its row is there; closed when the row leaves.
   live boolean not null default false,
   closed_at timestamptz,
+  -- Said about a change that did not reach all its targets yet: the next run must not say it again here.
+  carried boolean not null default false,
   created_at timestamptz not null default now(),
   sent_at timestamptz,
   unique (run_id, key, kind, target)
 );
 
 create index deliveries_by_key on deliveries (sync_id, key, created_at desc);
-create index deliveries_unsettled on deliveries (sync_id) where state in ('sending', 'unknown');
+create index deliveries_carried on deliveries (sync_id) where carried;
+create index deliveries_unknown on deliveries (sync_id, key) where state in ('sending', 'unknown');
 create index deliveries_live on deliveries (sync_id, key, target) where live and closed_at is null;
 
 -- Answers from cards: who claimed, snoozed or set aside which row, readable as it stands.

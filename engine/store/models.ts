@@ -1,0 +1,46 @@
+import type { Column } from '../contracts/connector.ts';
+import type { Sql } from '../contracts/db.ts';
+import { ActivateError } from '../contracts/errors.ts';
+
+/** A SELECT over a source, with its key and the columns it gave when it was last described. */
+export interface Model {
+  readonly id: number;
+  readonly name: string;
+  readonly sourceId: number;
+  readonly sql: string;
+  readonly key: readonly string[];
+  readonly columns: readonly Column[];
+}
+
+const fields = 'id, name, source_id as "sourceId", sql, key, columns';
+
+export async function listModels(sql: Sql): Promise<readonly Model[]> {
+  return sql.query<Model>(`select ${fields} from models order by name`);
+}
+
+export async function modelById(sql: Sql, id: number): Promise<Model> {
+  const [model] = await sql.query<Model>(`select ${fields} from models where id = $1`, [id]);
+  if (model === undefined) {
+    throw new ActivateError('NOT_FOUND', 'The model of this alert was deleted.');
+  }
+  return model;
+}
+
+/** Stores a model, or replaces the one of that name. */
+export async function saveModel(sql: Sql, model: Omit<Model, 'id'>): Promise<Model> {
+  const [saved] = await sql.query<Model>(
+    `insert into models (name, source_id, sql, key, columns) values ($1, $2, $3, $4, $5)
+     on conflict (name) do update set source_id = $2, sql = $3, key = $4, columns = $5, updated_at = now()
+     returning ${fields}`,
+    [model.name, model.sourceId, model.sql, model.key, JSON.stringify(model.columns)],
+  );
+  return saved as Model;
+}
+
+/** Deletes a model that no sync uses any more. */
+export async function dropModelIfUnused(sql: Sql, id: number): Promise<void> {
+  await sql.query(
+    'delete from models m where id = $1 and not exists (select from syncs s where s.model_id = m.id)',
+    [id],
+  );
+}

@@ -1,0 +1,180 @@
+import type { Db, Sql } from '../contracts/db.ts';
+import type { ErrorCode } from '../contracts/errors.ts';
+import type { MessageRef } from '../contracts/refs.ts';
+
+/** What a run saw and did. All are numbers of rows, `messages` excepted. */
+export interface RunCounts {
+  readonly rows?: number;
+  readonly added?: number;
+  readonly changed?: number;
+  readonly removed?: number;
+  readonly nullKeys?: number;
+  readonly duplicateKeys?: number;
+  readonly messages?: number;
+  readonly failed?: number;
+  /** Kept quiet by a snooze, a cooldown or a mute. */
+  readonly quiet?: number;
+  /** The first run took the rows as known. */
+  readonly baseline?: boolean;
+  /** People named in a row whom the platform does not know. */
+  readonly unknownPeople?: readonly string[];
+}
+
+export interface RunError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly fix?: string | undefined;
+}
+
+export interface Run {
+  readonly id: number;
+  readonly syncId: number;
+  readonly dueAt: Date;
+  readonly cause: 'schedule' | 'manual' | 'retry';
+  readonly state: 'queued' | 'reading' | 'delivering' | 'done' | 'failed';
+  readonly counts: RunCounts;
+  readonly error: RunError | null;
+  readonly requestedBy: number | null;
+  readonly progressTo: string | null;
+  readonly progressMessage: MessageRef | null;
+  readonly attempts: number;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+}
+
+const fields = `id, sync_id as "syncId", due_at as "dueAt", cause, state, counts, error, requested_by as "requestedBy",
+  progress_to as "progressTo", progress_message as "progressMessage", attempts, started_at as "startedAt",
+  finished_at as "finishedAt"`;
+
+export interface RunRequest {
+  readonly syncId: number;
+  readonly dueAt: Date;
+  readonly cause: 'manual' | 'retry';
+  readonly requestedBy: number | null;
+  readonly progressTo: string | null;
+}
+
+/** Creates a run; undefined when one of this sync is still going on. */
+export async function requestRun(sql: Sql, run: RunRequest): Promise<Run | undefined> {
+  const [made] = await sql.query<Run>(
+    `insert into runs (sync_id, due_at, cause, requested_by, progress_to) values ($1, $2, $3, $4, $5)
+     on conflict (sync_id) where state not in ('done', 'failed') do nothing returning ${fields}`,
+    [run.syncId, run.dueAt, run.cause, run.requestedBy, run.progressTo],
+  );
+  return made;
+}
+
+/**
+ * Takes runs for a worker, with a lease. Answers with those that it got: not finished, and not held by another worker
+ * that still shows signs of life.
+ */
+export async function claimRuns(
+  sql: Sql,
+  ids: readonly number[],
+  worker: string,
+  now: Date,
+  leaseMs: number,
+): Promise<readonly Run[]> {
+  return sql.query<Run>(
+    `update runs set worker = $2, lease_until = $3::timestamptz + $4::int * interval '1 millisecond',
+       started_at = coalesce(started_at, $3), attempts = attempts + 1
+      where id = any($1) and state not in ('done', 'failed')
+        and (worker is null or worker = $2 or lease_until < $3)
+      returning ${fields}`,
+    [ids, worker, now, leaseMs],
+  );
+}
+
+/** Renews leases; answers with the ids that this worker still holds. */
+export async function renewLeases(
+  sql: Sql,
+  ids: readonly number[],
+  worker: string,
+  now: Date,
+  leaseMs: number,
+): Promise<readonly number[]> {
+  const rows = await sql.query<{ id: number }>(
+    `update runs set lease_until = $3::timestamptz + $4::int * interval '1 millisecond'
+      where id = any($1) and worker = $2 and state not in ('done', 'failed') returning id`,
+    [ids, worker, now, leaseMs],
+  );
+  return rows.map((row) => row.id);
+}
+
+/** Gives a run back unfinished, for any worker to take. */
+export async function releaseRun(sql: Sql, id: number, worker: string, notBefore: Date): Promise<void> {
+  await sql.query(`update runs set worker = null, lease_until = $3 where id = $1 and worker = $2`, [
+    id,
+    worker,
+    notBefore,
+  ]);
+}
+
+export async function enterState(
+  sql: Sql,
+  id: number,
+  state: 'reading' | 'delivering',
+  counts: RunCounts,
+): Promise<void> {
+  await sql.query('update runs set state = $2, counts = counts || $3::jsonb where id = $1', [
+    id,
+    state,
+    JSON.stringify(counts),
+  ]);
+}
+
+export async function finishRun(
+  sql: Sql,
+  id: number,
+  end: {
+    readonly state: 'done' | 'failed';
+    readonly counts: RunCounts;
+    readonly error: RunError | null;
+    readonly at: Date;
+  },
+): Promise<void> {
+  await sql.query(
+    `update runs set state = $2, counts = counts || $3::jsonb, error = $4, finished_at = $5, lease_until = null
+      where id = $1`,
+    [
+      id,
+      end.state,
+      JSON.stringify(end.counts),
+      end.error === null ? null : JSON.stringify(end.error),
+      end.at,
+    ],
+  );
+}
+
+export async function runById(sql: Sql, id: number): Promise<Run | undefined> {
+  const [run] = await sql.query<Run>(`select ${fields} from runs where id = $1`, [id]);
+  return run;
+}
+
+/** The newest runs of a sync, newest first. */
+export async function recentRuns(sql: Sql, syncId: number, limit: number): Promise<readonly Run[]> {
+  return sql.query<Run>(`select ${fields} from runs where sync_id = $1 order by id desc limit $2`, [
+    syncId,
+    limit,
+  ]);
+}
+
+/** How many runs of a sync ended well. */
+export async function hasSucceeded(sql: Sql, syncId: number): Promise<boolean> {
+  const rows = await sql.query(`select 1 from runs where sync_id = $1 and state = 'done' limit 1`, [syncId]);
+  return rows.length > 0;
+}
+
+export async function keepProgressMessage(sql: Sql, id: number, message: MessageRef): Promise<void> {
+  await sql.query('update runs set progress_message = $2 where id = $1', [id, JSON.stringify(message)]);
+}
+
+/** Deletes finished runs beyond the newest hundred of each sync, older than a month, and with them their deliveries' cards. */
+export async function pruneRuns(db: Db, now: Date): Promise<void> {
+  await db.query(
+    `delete from runs r where state in ('done', 'failed') and finished_at < $1::timestamptz - interval '30 days'
+       and not exists (select from deliveries d where d.run_id = r.id)
+       and r.id < (select coalesce(min(id), 0) from (select id from runs n where n.sync_id = r.sync_id order by id desc limit 100) newest)`,
+    [now],
+  );
+}

@@ -1,0 +1,152 @@
+import type { Sql } from '../contracts/db.ts';
+import { ActivateError, type ErrorCode } from '../contracts/errors.ts';
+import type { MessageRef } from '../contracts/refs.ts';
+import { nearest } from '../template/nearest.ts';
+
+export type FrameworkId = 'objects' | 'events' | 'notify' | 'audiences' | 'files' | 'tasks';
+
+/** Why a sync fails, as said when it broke, and the card that said so. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly fix?: string | undefined;
+  readonly notice?: MessageRef | undefined;
+}
+
+/** A sync as stored. An alert is one of framework notify. */
+export interface Sync {
+  readonly id: number;
+  readonly name: string;
+  readonly framework: FrameworkId;
+  readonly modelId: number;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly cron: string;
+  readonly timeZone: string;
+  readonly state: 'active' | 'paused';
+  readonly nextDueAt: Date | null;
+  /** As `formatTarget` writes it. */
+  readonly reportTo: string | null;
+  readonly mutedUntil: Date | null;
+  readonly failingSince: Date | null;
+  readonly failure: Failure | null;
+  readonly version: number;
+  readonly createdBy: number | null;
+}
+
+const fields = `id, name, framework, model_id as "modelId", settings, cron, time_zone as "timeZone", state,
+  next_due_at as "nextDueAt", report_to as "reportTo", muted_until as "mutedUntil", failing_since as "failingSince",
+  failure, version, created_by as "createdBy"`;
+
+export async function listSyncs(sql: Sql): Promise<readonly Sync[]> {
+  return sql.query<Sync>(`select ${fields} from syncs order by name`);
+}
+
+export async function syncById(sql: Sql, id: number): Promise<Sync | undefined> {
+  const [sync] = await sql.query<Sync>(`select ${fields} from syncs where id = $1`, [id]);
+  return sync;
+}
+
+/** Throws NOT_FOUND with the nearest name there is. */
+export async function syncNamed(sql: Sql, name: string): Promise<Sync> {
+  const [sync] = await sql.query<Sync>(`select ${fields} from syncs where name = $1`, [name]);
+  if (sync !== undefined) {
+    return sync;
+  }
+  const all = await sql.query<{ name: string }>('select name from syncs');
+  const guess = nearest(
+    name,
+    all.map((other) => other.name),
+  );
+  throw new ActivateError('NOT_FOUND', `There is no alert "${name}".`, {
+    fix: guess === undefined ? 'See /activate list.' : `Did you mean ${guess}?`,
+    fields: { name: `There is no alert "${name}"${guess === undefined ? '' : `. Did you mean ${guess}?`}` },
+  });
+}
+
+export type NewSync = Pick<
+  Sync,
+  'name' | 'framework' | 'modelId' | 'settings' | 'cron' | 'timeZone' | 'reportTo' | 'createdBy'
+> & { readonly nextDueAt: Date };
+
+export async function insertSync(sql: Sql, sync: NewSync): Promise<Sync> {
+  const [saved] = await sql.query<Sync>(
+    `insert into syncs (name, framework, model_id, settings, cron, time_zone, report_to, created_by, next_due_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (name) do nothing returning ${fields}`,
+    [
+      sync.name,
+      sync.framework,
+      sync.modelId,
+      JSON.stringify(sync.settings),
+      sync.cron,
+      sync.timeZone,
+      sync.reportTo,
+      sync.createdBy,
+      sync.nextDueAt,
+    ],
+  );
+  if (saved === undefined) {
+    throw new ActivateError('INPUT_INVALID', `There is already an alert "${sync.name}".`, {
+      fix: 'Give it another name.',
+      fields: { name: `There is already an alert "${sync.name}".` },
+    });
+  }
+  return saved;
+}
+
+/** Changes what a sync does; its version counts up, so that a plan made before is known to be old. */
+export async function updateSync(
+  sql: Sql,
+  id: number,
+  change: Pick<Sync, 'modelId' | 'settings' | 'cron' | 'timeZone'> & { readonly nextDueAt: Date },
+): Promise<void> {
+  await sql.query(
+    `update syncs set model_id = $2, settings = $3, cron = $4, time_zone = $5,
+       next_due_at = case when state = 'active' then $6::timestamptz end, version = version + 1, updated_at = now()
+      where id = $1`,
+    [id, change.modelId, JSON.stringify(change.settings), change.cron, change.timeZone, change.nextDueAt],
+  );
+}
+
+export async function pauseSync(sql: Sql, id: number): Promise<void> {
+  await sql.query(`update syncs set state = 'paused', next_due_at = null, updated_at = now() where id = $1`, [
+    id,
+  ]);
+}
+
+export async function resumeSync(sql: Sql, id: number, nextDueAt: Date): Promise<void> {
+  await sql.query(`update syncs set state = 'active', next_due_at = $2, updated_at = now() where id = $1`, [
+    id,
+    nextDueAt,
+  ]);
+}
+
+/** Says nothing until then; null ends the silence. */
+export async function muteSync(sql: Sql, id: number, until: Date | null): Promise<void> {
+  await sql.query('update syncs set muted_until = $2 where id = $1', [id, until]);
+}
+
+export async function deleteSync(sql: Sql, id: number): Promise<void> {
+  await sql.query('delete from syncs where id = $1', [id]);
+}
+
+/**
+ * Notes that a run failed; true when the sync was well before, so that it is said once. Null notes that it is well
+ * again; true when it was failing.
+ */
+export async function noteHealth(sql: Sql, id: number, failure: Failure | null, now: Date): Promise<boolean> {
+  const rows = await sql.query(
+    failure === null
+      ? 'update syncs set failing_since = null, failure = null where id = $1 and failing_since is not null and $2::timestamptz is not null returning id'
+      : `update syncs set failing_since = $2, failure = $3 where id = $1 and failing_since is null returning id`,
+    failure === null ? [id, now] : [id, now, JSON.stringify(failure)],
+  );
+  return rows.length > 0;
+}
+
+/** Remembers the card that said that the sync broke, so that it can be edited when it is well again. */
+export async function keepNotice(sql: Sql, id: number, notice: MessageRef): Promise<void> {
+  await sql.query(
+    `update syncs set failure = failure || jsonb_build_object('notice', $2::jsonb) where id = $1`,
+    [id, JSON.stringify(notice)],
+  );
+}
