@@ -1,0 +1,124 @@
+import type { Column, Connector, Limits, Query, Reading, Source } from '../../engine/contracts/connector.ts';
+import { describeQuery, proveColumns, quoted, readableTables, selectAll, suggestKey } from './catalog.ts';
+import { config, type Login, loginOf } from './config.ts';
+import { warningsOf } from './rights.ts';
+import { createSession, type Reader, type Session } from './session.ts';
+
+const checking: Limits = { timeoutMs: 15_000 };
+
+/** PostgreSQL 12 and newer, and what speaks its protocol and SQL. */
+export const postgres: Connector<typeof config> = {
+  id: 'postgres',
+  name: 'PostgreSQL',
+  summary: 'Reads tables and queries of a PostgreSQL database.',
+  config,
+  open: async (values, context) => {
+    const login = loginOf(values);
+    return sourceOf(await createSession(login, context.applicationName), login);
+  },
+};
+
+function sourceOf(session: Session, login: Login): Source {
+  return {
+    check: () => session.read(checking, (reader) => warningsOf(reader, login)),
+    tables: (typed) => session.read(checking, (reader) => readableTables(reader, typed)),
+    selectAll,
+    describe: (sql, limits) =>
+      session.read(limits, async (reader) => (await describeQuery(reader, sql)).columns),
+    preview: (sql, rows, limits) =>
+      session.read(limits, async (reader) => {
+        const { columns } = await describeQuery(reader, sql);
+        const limited = { before: 'SELECT * FROM (', sql, after: `) AS q LIMIT ${Math.trunc(rows)}` };
+        return { columns, rows: (await reader.ask(limited)).rows };
+      }),
+    count: (sql, limits) =>
+      session.read(limits, async (reader) => {
+        const { rows } = await reader.ask({ before: 'SELECT count(*) FROM (', sql, after: ') AS q' });
+        return Number(rows[0]?.[0]);
+      }),
+    suggestKey: (sql, limits) => session.read(limits, (reader) => suggestKey(reader, sql)),
+    read: (query, limits) => read(session, query, limits),
+    close: () => session.close(),
+  };
+}
+
+async function read(session: Session, query: Query, limits: Limits): Promise<Reading> {
+  const reader = await session.begin(limits);
+  try {
+    const { columns } = await describeQuery(reader, query.sql);
+    proveColumns(query, columns);
+    const keys = query.key.map((name) =>
+      keyOf(columns.find((column) => column.name === name) as Column, reader.encoding),
+    );
+    const others = query.columns
+      .filter((name) => !query.key.includes(name))
+      .map((name) => `q.${quoted(name)}`);
+    const copy = reader.copy({
+      before: `COPY (SELECT ${[...keys.map((key) => key.value), ...others].join(', ')} FROM (`,
+      sql: query.sql,
+      after: `) AS q ORDER BY ${keys.map((key) => key.sort).join(', ')}) TO STDOUT`,
+    });
+    return { order: keys.map((key) => key.order), lines: linesOf(reader, copy) };
+  } catch (error) {
+    await reader.end();
+    throw error;
+  }
+}
+
+interface Key {
+  readonly order: 'numeric' | 'bytes';
+  readonly value: string;
+  readonly sort: string;
+}
+
+/**
+ * Integers and UUIDs sort natively as we need them, so that an index serves. All else sorts by the bytes of its text:
+ * never by the database's locale, in which `a < B` and which changes with the operating system.
+ */
+function keyOf(column: Column, encoding: string): Key {
+  const name = `q.${quoted(column.name)}`;
+  if (/^(smallint|integer|bigint)$/.test(column.native)) {
+    return { order: 'numeric', value: name, sort: name };
+  }
+  if (column.native === 'uuid') {
+    return { order: 'bytes', value: name, sort: name };
+  }
+  const value = `${name}::text`;
+  // In these encodings the server's bytes sort as those of UTF-8, which we are sent.
+  const asSent = /^(UTF8|SQL_ASCII|LATIN1)$/.test(encoding);
+  return { order: 'bytes', value, sort: asSent ? `${value} COLLATE "C"` : `convert_to(${value}, 'UTF8')` };
+}
+
+/** By hand and not a generator, whose `finally` is skipped when it is broken off before its first step. */
+function linesOf(reader: Reader, copy: { next(): Promise<Buffer | undefined> }): AsyncIterable<Uint8Array> {
+  let ended = false;
+  const end = async (how?: 'stop'): Promise<void> => {
+    if (!ended) {
+      ended = true;
+      await reader.end(how);
+    }
+  };
+  const iterator: AsyncIterator<Uint8Array> = {
+    next: async () => {
+      if (ended) {
+        return { done: true, value: undefined };
+      }
+      try {
+        const block = await copy.next();
+        if (block !== undefined) {
+          return { done: false, value: block };
+        }
+      } catch (error) {
+        await end();
+        throw error;
+      }
+      await end();
+      return { done: true, value: undefined };
+    },
+    return: async () => {
+      await end('stop');
+      return { done: true, value: undefined };
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
+}

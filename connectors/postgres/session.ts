@@ -1,0 +1,204 @@
+import type { Client, FieldDef, Pool, PoolClient, PoolConfig, QueryArrayConfig } from 'pg';
+import type { Limits } from '../../engine/contracts/connector.ts';
+import type { ActivateError } from '../../engine/contracts/errors.ts';
+import { withoutSemicolon } from '../../engine/contracts/sql.ts';
+import { clientConfig, type Login } from './config.ts';
+import { CopyOut } from './copy-out.ts';
+import { type Asked, explain } from './errors.ts';
+
+export interface Rows {
+  readonly fields: readonly FieldDef[];
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+/** A statement of ours around a person's query. */
+export interface Wrapped {
+  readonly before: string;
+  readonly sql: string;
+  readonly after: string;
+}
+
+/** One read-only transaction on one connection. */
+export interface Reader {
+  /** The encoding in which the server stores text, and therefore sorts it. */
+  readonly encoding: string;
+  ask(text: string | Wrapped, values?: readonly unknown[]): Promise<Rows>;
+  /** Starts a COPY; `next` gives its blocks, undefined at its proven end. */
+  copy(text: Wrapped): { next(): Promise<Buffer | undefined> };
+  /** Ends the transaction. With `stop`, what still runs is canceled at the server first. */
+  end(how?: 'stop'): Promise<void>;
+}
+
+export interface Session {
+  begin(limits: Limits): Promise<Reader>;
+  /** {@link Session.begin}, work, and the end in any case. */
+  read<T>(limits: Limits, work: (reader: Reader) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** Opens nothing yet: the pool connects when asked. */
+export async function createSession(login: Login, applicationName: string): Promise<Session> {
+  const { default: pg } = await import('pg');
+  const settings = clientConfig(login, applicationName);
+  const pool = new pg.Pool({
+    ...(settings as PoolConfig),
+    max: 4,
+    idleTimeoutMillis: 30_000,
+    allowExitOnIdle: true,
+  });
+  // A connection that is lost says so to the query at work; unheard, the event would end the process.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  const begin = (limits: Limits): Promise<Reader> =>
+    beginReading(pool, () => new pg.Client(settings), login, limits);
+  return {
+    begin,
+    read: async (limits, work) => {
+      const reader = await begin(limits);
+      try {
+        return await work(reader);
+      } finally {
+        await reader.end();
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+/**
+ * The read-only transaction, and settings under which a value always has the same text. `pg_backend_pid` is asked
+ * for here, inside, because a connection pooler between us and the server makes up the one of the login.
+ */
+function opening(timeoutMs: number): string {
+  return [
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+    `SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`,
+    `SET LOCAL lock_timeout = ${Math.min(10_000, Math.ceil(timeoutMs))}`,
+    'SET LOCAL idle_in_transaction_session_timeout = 60000',
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL DateStyle = 'ISO, YMD'",
+    "SET LOCAL IntervalStyle = 'postgres'",
+    'SET LOCAL extra_float_digits = 3',
+    "SET LOCAL bytea_output = 'hex'",
+    "SET LOCAL lc_monetary = 'C'",
+    'SET LOCAL standard_conforming_strings = on',
+    "SELECT pg_backend_pid() AS pid, current_setting('server_encoding') AS encoding",
+  ].join('; ');
+}
+
+async function beginReading(
+  pool: Pool,
+  newClient: () => Client,
+  login: Login,
+  limits: Limits,
+): Promise<Reader> {
+  const asked: Asked = { limits, startedAt: performance.now() };
+  const failed = (thrown: unknown, query?: Asked['query']): ActivateError =>
+    explain(thrown, login, query === undefined ? asked : { ...asked, query });
+  if (limits.signal?.aborted === true) {
+    throw failed(limits.signal.reason);
+  }
+  const client = await pool.connect().catch((thrown: unknown) => {
+    throw failed(thrown);
+  });
+  let here: { pid: string; encoding: string };
+  try {
+    // Several statements at once, which only the simple protocol can; nothing of a person's is in them.
+    const results = (await client.query(opening(limits.timeoutMs))) as unknown as { rows: (typeof here)[] }[];
+    here = results.at(-1)?.rows[0] as typeof here;
+  } catch (thrown) {
+    client.release(true);
+    throw failed(thrown);
+  }
+  return reading(client, here, newClient, limits, failed);
+}
+
+function reading(
+  client: PoolClient,
+  here: { readonly pid: string; readonly encoding: string },
+  newClient: () => Client,
+  limits: Limits,
+  failed: (thrown: unknown, query?: Asked['query']) => ActivateError,
+): Reader {
+  let stopping: Promise<void> | undefined;
+  let broken = false;
+  let copying: CopyOut | undefined;
+  const stop = (): void => {
+    stopping ??= cancel(newClient(), here.pid);
+  };
+  limits.signal?.addEventListener('abort', stop, { once: true });
+  if (limits.signal?.aborted === true) {
+    stop();
+  }
+  return {
+    encoding: here.encoding,
+    ask: async (wrapped, values = []) => {
+      const text = textOf(wrapped);
+      try {
+        const question = {
+          text: text.text,
+          values: [...values],
+          rowMode: 'array',
+          queryMode: 'extended',
+          // The server keeps the limit; this is for a server that went silent.
+          query_timeout: limits.timeoutMs + 5000,
+        } satisfies QueryArrayConfig & { queryMode: string; query_timeout: number };
+        return await client.query<(string | null)[]>(question);
+      } catch (thrown) {
+        broken ||= (thrown as { severity?: string }).severity === undefined;
+        throw failed(thrown, text.query);
+      }
+    },
+    copy: (wrapped) => {
+      const text = textOf(wrapped);
+      const copy = client.query(new CopyOut(text.text));
+      copying = copy;
+      const next = (): Promise<Buffer | undefined> =>
+        copy.next().catch((thrown: unknown) => {
+          broken ||= (thrown as { severity?: string }).severity === undefined;
+          throw failed(thrown, text.query);
+        });
+      return { next };
+    },
+    end: async (how) => {
+      limits.signal?.removeEventListener('abort', stop);
+      if (how === 'stop') {
+        stop();
+        broken = true;
+      }
+      await stopping;
+      if (how === 'stop') {
+        copying?.abandon();
+      }
+      if (!broken) {
+        await client.query('ROLLBACK').catch(() => {
+          broken = true;
+        });
+      }
+      client.release(broken);
+    },
+  };
+}
+
+function textOf(wrapped: string | Wrapped): { text: string; query?: { sql: string; at: number } } {
+  if (typeof wrapped === 'string') {
+    return { text: wrapped };
+  }
+  const sql = withoutSemicolon(wrapped.sql);
+  // Lines of their own: a query may end in a `--` comment.
+  const before = `${wrapped.before}\n`;
+  return { text: `${before}${sql}\n${wrapped.after}`, query: { sql, at: [...before].length } };
+}
+
+/** Asks the server, over a connection of its own, to stop what another one does. */
+async function cancel(client: Client, pid: string): Promise<void> {
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('SELECT pg_cancel_backend($1::int)', [pid]);
+  } catch {
+    // No connection to be had. The caller drops its own, and the server's time limit does the rest.
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
