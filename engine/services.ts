@@ -1,0 +1,117 @@
+import type { Card } from './contracts/card.ts';
+import type { Column, Connector, Table } from './contracts/connector.ts';
+import type { Caller, Role } from './contracts/command.ts';
+import type { Options } from './contracts/form.ts';
+import type { MessageRef, Raw, Target } from './contracts/refs.ts';
+import type { AlertSettings } from './model/alert.ts';
+import type { Schedule } from './schedule/cron.ts';
+import type { Delivery } from './store/deliveries.ts';
+import type { Draft } from './store/drafts.ts';
+import type { Model } from './store/models.ts';
+import type { Answer, Reaction } from './store/reactions.ts';
+import type { Run } from './store/runs.ts';
+import type { SourceRecord } from './store/sources.ts';
+import type { Sync } from './store/syncs.ts';
+
+/** An alert with everything that describes it. */
+export interface AlertDetail {
+  readonly sync: Sync;
+  readonly settings: AlertSettings;
+  readonly model: Model;
+  readonly source: SourceRecord;
+  /** Targets and people to tag as a person calls them: "#sales-pql", "the person in owner_email". */
+  readonly goesTo: readonly string[];
+  readonly tags: readonly string[];
+  readonly lastRun: Run | undefined;
+}
+
+/** What an alert is to be, checked and complete. */
+export interface AlertDraft {
+  readonly name: string;
+  readonly source: string;
+  readonly sql: string;
+  readonly key: readonly string[];
+  readonly settings: AlertSettings;
+  readonly schedule: Schedule;
+}
+
+/** What was found out about a query before an alert is made of it. */
+export interface Finding {
+  readonly columns: readonly Column[];
+  readonly sample: Table;
+  readonly rows: number;
+  readonly suggestedKey: readonly string[];
+  /** Sentences about duplicate or missing keys and the like. */
+  readonly warnings: readonly string[];
+}
+
+/** The verbs that commands are made of. Errors are ActivateErrors whose sentences are for the person. */
+export interface Services {
+  readonly now: () => Date;
+  readonly connectors: readonly Connector[];
+  readonly sources: {
+    list(): Promise<readonly SourceRecord[]>;
+    /** Tries the connection, stores it, and answers with warnings about its rights. */
+    connect(name: string, connector: Connector, config: Raw, by: Caller): Promise<readonly string[]>;
+    tables(source: string, typed: string): Promise<readonly string[]>;
+    selectAll(source: string, table: string): Promise<string>;
+    /** Proves that it is one SELECT and answers with at most `rows` rows. */
+    preview(source: string, sql: string, rows: number): Promise<Table>;
+  };
+  readonly models: {
+    list(): Promise<readonly Model[]>;
+  };
+  readonly alerts: {
+    list(): Promise<readonly AlertDetail[]>;
+    show(name: string): Promise<AlertDetail>;
+    /** Runs the query and looks at it. With a key given, warns when it is NULL or comes twice. */
+    examine(source: string, sql: string, key?: readonly string[]): Promise<Finding>;
+    /** Compiles the templates against the columns; throws TEMPLATE_INVALID with `fields` saying which of `title`, `message`, `recovery`. */
+    checkMessage(columns: readonly Column[], settings: Pick<AlertSettings, 'title' | 'message'> & { readonly recovery?: string | undefined; readonly trigger?: AlertSettings['trigger'] | undefined; readonly threshold?: AlertSettings['threshold'] }): void;
+    /** The card as it will look for the first row of the sample (or made-up values when there is none), mentions resolved. */
+    previewCard(draft: AlertDraft, finding: Finding): Promise<Card>;
+    create(draft: AlertDraft, by: Caller): Promise<AlertDetail>;
+    update(name: string, draft: AlertDraft, by: Caller): Promise<AlertDetail>;
+    /** Sends one real row's message to this person only. Answers with where it went. */
+    test(name: string, by: Caller): Promise<MessageRef>;
+    pause(name: string): Promise<void>;
+    resume(name: string): Promise<Date>;
+    remove(name: string): Promise<void>;
+    /** Silence until then; null ends it. */
+    mute(name: string, until: Date | null): Promise<void>;
+  };
+  readonly runs: {
+    /** Starts a run, shown on a card in the conversation; throws INPUT_INVALID when one is going on. */
+    start(name: string, by: Caller, cause: 'manual' | 'retry'): Promise<Run>;
+    /** Waits for a run to end. */
+    finished(runId: number, timeoutMs: number): Promise<Run>;
+    recent(name: string, limit: number): Promise<readonly Run[]>;
+  };
+  readonly cards: {
+    /** Stores an answer to a card and redraws all its copies. Answers with the pressed one as it looks now. */
+    answer(deliveryId: string, answer: Answer, by: Caller, until: Date | null): Promise<Card>;
+    /** Takes an answer back. */
+    release(deliveryId: string, answer: Answer, by: Caller): Promise<Card>;
+    /** All there is to know of the row behind a card: values, what was said when, answers. */
+    details(deliveryId: string): Promise<{ readonly delivery: Delivery; readonly sync: Sync; readonly row: Readonly<Record<string, string | null>> | undefined; readonly history: readonly Delivery[]; readonly reactions: readonly Reaction[] }>;
+  };
+  readonly people: {
+    /** Options for people on the caller's platform while they type. */
+    search(typed: string, by: Caller): Promise<Options>;
+    setRole(email: string, role: Role): Promise<void>;
+    identities(by: Caller): Promise<readonly string[]>;
+  };
+  readonly places: {
+    /** Options for channels on the caller's platform while they type. */
+    search(typed: string, by: Caller): Promise<Options>;
+    /** A channel or person as typed (`#sales`, `slack:C1`, `@mia`, an e-mail address) as a target; throws INPUT_INVALID. */
+    resolve(typed: string, by: Caller): Promise<Target>;
+    /** As a person calls it: "#sales", "Mia Lopez". */
+    nameOf(target: Target): Promise<string>;
+  };
+  readonly drafts: {
+    mine(by: Caller): Promise<readonly Draft[]>;
+  };
+  /** A one-time link to a page with this command's form; undefined when the bot has no address people can reach. */
+  formLink(command: string, input: Raw, by: Caller): Promise<string | undefined>;
+}
