@@ -46,7 +46,7 @@ class Combobox {
     this.value = this.hidden(this.input.name, this.input.value);
     this.input.removeAttribute('name');
     if (this.value.value !== '') {
-      this.name([this.value.value], () => {
+      void this.name([this.value.value], () => {
         this.input.value = this.labels.get(this.value.value) ?? this.value.value;
       });
     }
@@ -62,7 +62,7 @@ class Combobox {
     this.chips.className = 'chips';
     this.box.prepend(this.chips);
     this.drawChips();
-    this.name(this.values, () => this.drawChips());
+    void this.name(this.values, () => this.drawChips());
   }
 
   hidden(name, value) {
@@ -177,7 +177,7 @@ class Combobox {
         this.at = (this.at + step + this.options.length) % this.options.length;
         this.draw();
       } else {
-        this.ask();
+        void this.ask();
       }
     } else if (event.key === 'Enter' && open && this.at !== -1) {
       event.preventDefault();

@@ -59,7 +59,7 @@ export function openForm(markup, place, done) {
     prepare(form, '/options', () => place);
     form.addEventListener('submit', (event) => {
       event.preventDefault();
-      submit(form, event.submitter);
+      void submit(form, event.submitter);
     });
     form.querySelector('[data-close]').addEventListener('click', () => leave(form));
   };
@@ -95,7 +95,9 @@ export function openForm(markup, place, done) {
     }
     values.set('closed', 'true');
     dialog.close();
-    send('/dialog', values).then((answer) => answer !== undefined && done({ ...answer, form: undefined }));
+    void send('/dialog', values).then(
+      (answer) => answer !== undefined && done({ ...answer, form: undefined }),
+    );
   };
 
   dialog.addEventListener('cancel', (event) => {

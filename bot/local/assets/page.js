@@ -87,7 +87,7 @@ function markRead() {
   const now = `${current()} ${newest}`;
   if (newest !== undefined && !document.hidden && now !== readUpTo) {
     readUpTo = now;
-    send('/read', { conversation: current(), upTo: newest });
+    void send('/read', { conversation: current(), upTo: newest });
   }
 }
 
@@ -136,7 +136,7 @@ function show(answer, place) {
     toast(answer.note);
   }
   if (answer.goto !== undefined) {
-    go(answer.goto);
+    void go(answer.goto);
   } else if (current() === 'home') {
     refresh();
   }
@@ -175,11 +175,11 @@ function clicked(event) {
   const { run, dismiss, menu, prefill } = target.dataset;
   if (target.matches('a[data-nav]')) {
     event.preventDefault();
-    go(target.href);
+    void go(target.href);
   } else if (run !== undefined) {
-    press(target);
+    void press(target);
   } else if (dismiss !== undefined) {
-    busy(target, () => send('/dismiss', { message: dismiss }));
+    void busy(target, () => send('/dismiss', { message: dismiss }));
   } else if (menu !== undefined) {
     document.body.classList.toggle('menu-open');
   } else if (prefill !== undefined) {
@@ -221,7 +221,7 @@ function escaped(menu) {
   } else if (document.body.classList.contains('menu-open')) {
     document.body.classList.remove('menu-open');
   } else if (document.querySelector('dialog[open]') === null && document.getElementById('thread') !== null) {
-    go(location.pathname);
+    void go(location.pathname);
   }
 }
 
