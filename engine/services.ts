@@ -1,6 +1,6 @@
 import type { Card } from './contracts/card.ts';
-import type { Column, Connector, Table } from './contracts/connector.ts';
 import type { Caller, Role } from './contracts/command.ts';
+import type { Column, Connector, Table } from './contracts/connector.ts';
 import type { Options } from './contracts/form.ts';
 import type { MessageRef, Raw, Target } from './contracts/refs.ts';
 import type { AlertSettings } from './model/alert.ts';
@@ -67,7 +67,14 @@ export interface Services {
     /** Runs the query and looks at it. With a key given, warns when it is NULL or comes twice. */
     examine(source: string, sql: string, key?: readonly string[]): Promise<Finding>;
     /** Compiles the templates against the columns; throws TEMPLATE_INVALID with `fields` saying which of `title`, `message`, `recovery`. */
-    checkMessage(columns: readonly Column[], settings: Pick<AlertSettings, 'title' | 'message'> & { readonly recovery?: string | undefined; readonly trigger?: AlertSettings['trigger'] | undefined; readonly threshold?: AlertSettings['threshold'] }): void;
+    checkMessage(
+      columns: readonly Column[],
+      settings: Pick<AlertSettings, 'title' | 'message'> & {
+        readonly recovery?: string | undefined;
+        readonly trigger?: AlertSettings['trigger'] | undefined;
+        readonly threshold?: AlertSettings['threshold'];
+      },
+    ): void;
     /** The card as it will look for the first row of the sample (or made-up values when there is none), mentions resolved. */
     previewCard(draft: AlertDraft, finding: Finding): Promise<Card>;
     create(draft: AlertDraft, by: Caller): Promise<AlertDetail>;
@@ -93,7 +100,13 @@ export interface Services {
     /** Takes an answer back. */
     release(deliveryId: string, answer: Answer, by: Caller): Promise<Card>;
     /** All there is to know of the row behind a card: values, what was said when, answers. */
-    details(deliveryId: string): Promise<{ readonly delivery: Delivery; readonly sync: Sync; readonly row: Readonly<Record<string, string | null>> | undefined; readonly history: readonly Delivery[]; readonly reactions: readonly Reaction[] }>;
+    details(deliveryId: string): Promise<{
+      readonly delivery: Delivery;
+      readonly sync: Sync;
+      readonly row: Readonly<Record<string, string | null>> | undefined;
+      readonly history: readonly Delivery[];
+      readonly reactions: readonly Reaction[];
+    }>;
   };
   readonly people: {
     /** Options for people on the caller's platform while they type. */

@@ -73,6 +73,8 @@ create table runs (
   counts jsonb not null default '{}',
   error jsonb,
   fingerprint text,
+  -- How the lines of its plan are laid out, so that a worker that takes over can read them.
+  layout jsonb,
   requested_by bigint references people on delete set null,
   -- Where progress is shown, and the card that shows it.
   progress_to text,

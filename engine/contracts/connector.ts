@@ -67,6 +67,9 @@ export interface ConnectorContext {
   readonly applicationName: string;
 }
 
+/** A way of writing SQL that the guard can read. */
+export type Dialect = 'postgresql';
+
 /** A kind of source. Listing connectors opens nothing and loads no vendor package. */
 export interface Connector<F extends Fields = Fields> {
   readonly id: string;
@@ -75,5 +78,7 @@ export interface Connector<F extends Fields = Fields> {
   readonly summary: string;
   /** What a connection needs; secret fields are encrypted at rest and never shown again. */
   readonly config: F;
+  /** The SQL that people write for it. */
+  readonly dialect: Dialect;
   open(config: Values<F>, context: ConnectorContext): Promise<Source>;
 }

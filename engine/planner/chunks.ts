@@ -53,6 +53,9 @@ export interface PlanChunk {
   readonly entries: Buffer;
 }
 
+/** How large a chunk of a snapshot is made; a row larger than that has one of its own. */
+export const chunkSize = { rows: 2048, bytes: 512 * 1024 } as const;
+
 const { h64Raw } = await xxhash();
 
 /** What tells one stretch of raw lines from another. */

@@ -1,6 +1,7 @@
 import { ActivateError } from '../contracts/errors.ts';
 import {
   type ChangeKind,
+  chunkSize,
   EntryBuffer,
   hashOf,
   type NewSnapshotChunk,
@@ -15,9 +16,6 @@ import { noCounts, type PlanCounts, Rows } from './rows.ts';
 
 const entriesPerChunk = 2000;
 const bytesPerChunk = 1024 * 1024;
-
-/** How large a chunk of a snapshot is made; a row larger than that has one of its own. */
-export const chunkSize = { rows: 2048, bytes: 512 * 1024 } as const;
 
 interface Input {
   /** The model's rows as a source streams them, in key order, the key's columns first. */
@@ -112,6 +110,8 @@ class Merge {
   /** The lines of the stored chunk at hand, and how far they are dealt with. */
   #old: Buffer = Buffer.alloc(0);
   #oldAt = 0;
+  /** Counts of the chunk being collected. */
+  #own = { added: 0, changed: 0, removed: 0, silent: 0 };
 
   constructor(input: PlanInput, incoming: Incoming) {
     const { key, columns, watched } = input.shape;
@@ -264,8 +264,6 @@ class Merge {
     this.#own[kind] += 1;
     this.#own.silent += silent ? 1 : 0;
   }
-
-  #own = { added: 0, changed: 0, removed: 0, silent: 0 };
 
   /** Whether nothing differs that is watched. What was not known before can't be a change of it. */
   #isSilent(line: Uint8Array, previous: Uint8Array): boolean {

@@ -1,9 +1,9 @@
+import type { Dialect } from '../contracts/connector.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import { type SqlToken, tokenize } from '../contracts/sql.ts';
 import { dangerOf } from './dangers.ts';
 
 /** SQL dialects that can be proven. */
-export type Dialect = 'postgresql';
 
 /**
  * Proves that a text is one SELECT (or WITH … SELECT, VALUES, TABLE) that only reads. Throws SQL_UNSAFE that names

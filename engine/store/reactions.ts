@@ -1,5 +1,5 @@
 import type { Origin } from '../contracts/chat.ts';
-import type { Sql } from '../contracts/db.ts';
+import type { Db, Sql } from '../contracts/db.ts';
 
 export type Answer = 'claim' | 'snooze' | 'not a fit';
 
@@ -71,12 +71,26 @@ export async function reactionsTo(
   );
 }
 
-/** Ends snoozes that have run out, each once whoever asks, and answers with them. */
-export async function takeRunOutSnoozes(sql: Sql, now: Date): Promise<readonly Reaction[]> {
-  return sql.query<Reaction>(
-    `update reactions set ended_at = $1 where id in (
-       select id from reactions where answer = 'snooze' and ended_at is null and until <= $1
-        order by until limit 100 for update skip locked) returning ${fields}`,
-    [now],
-  );
+/**
+ * Hands one snooze that has run out to `remind` and ends it once that is through; false when there is none. Other
+ * processes that ask meanwhile get another one.
+ */
+export async function endRunOutSnooze(
+  db: Db,
+  now: Date,
+  remind: (reaction: Reaction) => Promise<void>,
+): Promise<boolean> {
+  return db.transaction(async (sql) => {
+    const [reaction] = await sql.query<Reaction>(
+      `select ${fields} from reactions where answer = 'snooze' and ended_at is null and until <= $1
+        order by until limit 1 for update skip locked`,
+      [now],
+    );
+    if (reaction === undefined) {
+      return false;
+    }
+    await remind(reaction);
+    await sql.query('update reactions set ended_at = $2 where id = $1', [reaction.id, now]);
+    return true;
+  });
 }

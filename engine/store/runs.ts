@@ -12,6 +12,8 @@ export interface RunCounts {
   readonly duplicateKeys?: number;
   readonly messages?: number;
   readonly failed?: number;
+  /** Why messages did not get through, most frequent first. */
+  readonly reasons?: readonly string[];
   /** Kept quiet by a snooze, a cooldown or a mute. */
   readonly quiet?: number;
   /** The first run took the rows as known. */

@@ -1,0 +1,161 @@
+import { progressCard } from '../cards/progress.ts';
+import { type ActivateError, asActivateError } from '../contracts/errors.ts';
+import { parseTarget } from '../contracts/refs.ts';
+import type { Framework } from '../frameworks/framework.ts';
+import { modelById } from '../store/models.ts';
+import {
+  enterState,
+  finishRun,
+  keepProgressMessage,
+  type Run,
+  type RunCounts,
+  type RunError,
+  releaseRun,
+  runById,
+} from '../store/runs.ts';
+import { type Failure, type FrameworkId, type Sync, syncById } from '../store/syncs.ts';
+import { type DeliverParts, deliverPlan } from './deliver.ts';
+import { type HealthParts, reportHealth } from './health.ts';
+import { type Layout, type ReadParts, readModel } from './read.ts';
+
+export interface ExecuteParts extends ReadParts, DeliverParts, HealthParts {
+  readonly frameworks: ReadonlyMap<FrameworkId, Framework>;
+  readonly worker: string;
+  /** A run that meets passing trouble is taken up again this often before it counts as failed. */
+  readonly attempts: number;
+  readonly retryMs: number;
+}
+
+/** What became of a run in this worker's hands. `released`: it is open, and somebody takes it up later. */
+export type Executed = 'done' | 'failed' | 'released';
+
+/**
+ * Carries a run from where it stands to its end: read, deliver, report. Every step is stored, so that a run whose
+ * process was killed at any point goes on where it was. An abort means that the lease is lost or that the process
+ * stops: then nothing more is written.
+ */
+export async function executeRun(parts: ExecuteParts, run: Run, signal: AbortSignal): Promise<Executed> {
+  const sync = await syncById(parts.db, run.syncId);
+  if (sync === undefined) {
+    return 'done';
+  }
+  try {
+    const counts = await carryOut(parts, run, sync, signal);
+    await end(parts, run, sync, { counts, error: null }, signal);
+    return 'done';
+  } catch (thrown) {
+    if (signal.aborted) {
+      return 'released';
+    }
+    const error = asActivateError(thrown);
+    if (error.retry !== 'never' && run.attempts < parts.attempts) {
+      const wait = Math.max(error.retryAfterMs ?? 0, parts.retryMs * 2 ** (run.attempts - 1));
+      parts.log.warn({ run: run.id, sync: sync.name, code: error.code, wait }, 'run will be taken up again');
+      await releaseRun(parts.db, run.id, parts.worker, new Date(parts.now().getTime() + wait));
+      return 'released';
+    }
+    if (error.code === 'BUG') {
+      parts.log.error({ run: run.id, sync: sync.name, stack: stackOf(error) }, 'run failed by a bug of ours');
+    }
+    await end(parts, run, sync, { counts: {}, error: toRunError(error) }, signal);
+    return 'failed';
+  }
+}
+
+async function carryOut(parts: ExecuteParts, run: Run, sync: Sync, signal: AbortSignal): Promise<RunCounts> {
+  const framework = parts.frameworks.get(sync.framework);
+  if (framework === undefined) {
+    throw new Error(`no framework ${sync.framework}`);
+  }
+  const model = await modelById(parts.db, sync.modelId);
+  const job = { run, sync, model, framework };
+  if (run.state === 'delivering') {
+    return deliverPlan(parts, job, await layoutOf(parts, run.id), signal);
+  }
+  await enterState(parts.db, run.id, 'reading', {});
+  await showProgress(parts, { ...run, state: 'reading' }, sync, signal);
+  const read = await readModel(parts, job, signal);
+  if (read.silent) {
+    return read.counts;
+  }
+  await showProgress(parts, { ...run, state: 'delivering', counts: read.counts }, sync, signal);
+  return { ...read.counts, ...(await deliverPlan(parts, job, read.layout, signal)) };
+}
+
+async function layoutOf(parts: ExecuteParts, runId: number): Promise<Layout> {
+  const [row] = await parts.db.query<{ layout: Layout }>('select layout from runs where id = $1', [runId]);
+  return (row as { layout: Layout }).layout;
+}
+
+async function end(
+  parts: ExecuteParts,
+  run: Run,
+  sync: Sync,
+  outcome: { readonly counts: RunCounts; readonly error: RunError | null },
+  signal: AbortSignal,
+): Promise<void> {
+  const stored = await runById(parts.db, run.id);
+  const counts = { ...stored?.counts, ...outcome.counts };
+  await reportHealth(parts, sync, run, failureOf(outcome.error, counts), signal);
+  const state = outcome.error === null ? 'done' : 'failed';
+  const ended = {
+    ...run,
+    progressMessage: stored?.progressMessage ?? null,
+    state,
+    counts,
+    error: outcome.error,
+  } as const;
+  await showProgress(parts, ended, sync, signal);
+  await finishRun(parts.db, run.id, { state, counts, error: outcome.error, at: parts.now() });
+}
+
+/** A run whose messages did not all get through is a failure of the sync, though the run itself came to its end. */
+function failureOf(error: RunError | null, counts: RunCounts): Failure | null {
+  if (error !== null) {
+    return error;
+  }
+  const failed = counts.failed ?? 0;
+  if (failed === 0) {
+    return null;
+  }
+  const first = counts.reasons?.[0] ?? '';
+  return {
+    code: 'ROW_REJECTED',
+    message: `${failed === 1 ? 'One message' : `${failed} messages`} did not get through. ${first}`.trim(),
+  };
+}
+
+function toRunError(error: ActivateError): RunError {
+  const said =
+    error.code === 'BUG' ? 'Something went wrong inside Activate; the log says more.' : error.message;
+  return { code: error.code, message: said, ...(error.fix === undefined ? {} : { fix: error.fix }) };
+}
+
+function stackOf(error: ActivateError): string | undefined {
+  return error.cause instanceof Error ? error.cause.stack : error.stack;
+}
+
+/** Shows on one card how a run goes that a person asked for. */
+async function showProgress(parts: ExecuteParts, run: Run, sync: Sync, signal: AbortSignal): Promise<void> {
+  const target = run.progressTo === null ? undefined : parseTarget(run.progressTo);
+  if (target === undefined || target.platform === 'cli') {
+    return;
+  }
+  const since = run.startedAt ?? parts.now();
+  const card = progressCard(sync.name, run, (parts.now().getTime() - since.getTime()) / 1000);
+  const posted = (await runById(parts.db, run.id))?.progressMessage ?? null;
+  if (posted !== null) {
+    await parts.outbox.edit(posted, { card }, signal);
+    return;
+  }
+  const [sent] = await parts.outbox.send({
+    runId: run.id,
+    syncId: sync.id,
+    messages: [{ key: '', kind: 'progress', target, card, live: false }],
+    draw: (drawn) => drawn,
+    signal,
+  });
+  if (sent?.state === 'ok') {
+    await keepProgressMessage(parts.db, run.id, sent.message);
+  }
+}

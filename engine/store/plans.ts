@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import type { Db, Sql } from '../contracts/db.ts';
+import type { PlanChunk } from '../planner/chunks.ts';
+
+export type PlanState = 'planned' | 'committed';
+
+export interface StoredPlanChunk extends PlanChunk {
+  readonly state: PlanState;
+}
+
+export interface Plans {
+  /** Stores one chunk of a run's plan. */
+  save(runId: number, chunk: PlanChunk): Promise<void>;
+  /** The chunks of a run in order, one at a time. */
+  read(runId: number): AsyncIterable<StoredPlanChunk>;
+  /** The chunk that would hold a key, in the form of `sortKey`; undefined when none spans it. */
+  find(runId: number, key: Buffer): Promise<StoredPlanChunk | undefined>;
+  /** Notes that a chunk is dealt with, for plans that no snapshot follows. */
+  markCommitted(runId: number, seq: number): Promise<void>;
+  /** Forgets the plan of a run that has to be planned anew. */
+  clear(runId: number): Promise<void>;
+  /** What an approval is for: the query, the settings and every change, as one SHA-256 in hex. */
+  fingerprint(runId: number, query: string, settings: unknown): Promise<string>;
+}
+
+interface Row {
+  readonly seq: number;
+  readonly first_key: Buffer;
+  readonly last_key: Buffer;
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  readonly silent: number;
+  readonly entries: Buffer;
+  readonly state: PlanState;
+}
+
+const columns = 'seq, first_key, last_key, added, changed, removed, silent, entries, state';
+
+/** The plans of runs, on our own database. */
+export function createPlans(db: Db): Plans {
+  return {
+    save: async (runId, chunk) => {
+      await db.query(
+        `insert into plan_chunks (run_id, seq, first_key, last_key, added, changed, removed, silent, entries)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+        [
+          runId,
+          chunk.seq,
+          chunk.firstKey,
+          chunk.lastKey,
+          chunk.added,
+          chunk.changed,
+          chunk.removed,
+          chunk.silent,
+          chunk.entries,
+        ],
+      );
+    },
+    read: (runId) => readChunks(db, runId),
+    find: async (runId, key) => {
+      const [row] = await db.query<Row>(
+        `select ${columns} from plan_chunks where run_id = $1 and first_key <= $2 and last_key >= $2`,
+        [runId, key],
+      );
+      return row === undefined ? undefined : chunkOf(row);
+    },
+    markCommitted: async (runId, seq) => {
+      await db.query(`update plan_chunks set state = 'committed' where run_id = $1 and seq = $2`, [
+        runId,
+        seq,
+      ]);
+    },
+    clear: async (runId) => {
+      await db.query('delete from plan_chunks where run_id = $1', [runId]);
+    },
+    fingerprint: async (runId, query, settings) => {
+      const hash = createHash('sha256').update(JSON.stringify([query, settings]));
+      for await (const chunk of readChunks(db, runId)) {
+        hash.update(`\n${chunk.seq} ${chunk.entries.length}\n`).update(chunk.entries);
+      }
+      return hash.digest('hex');
+    },
+  };
+}
+
+async function* readChunks(db: Db, runId: number): AsyncGenerator<StoredPlanChunk> {
+  for (let seq = -1; ; ) {
+    const [row] = await db.query<Row>(
+      `select ${columns} from plan_chunks where run_id = $1 and seq > $2 order by seq limit 1`,
+      [runId, seq],
+    );
+    if (row === undefined) {
+      return;
+    }
+    yield chunkOf(row);
+    seq = row.seq;
+  }
+}
+
+/** One chunk, locked until the transaction ends. */
+export async function lockPlanChunk(
+  sql: Sql,
+  runId: number,
+  seq: number,
+): Promise<StoredPlanChunk | undefined> {
+  const [row] = await sql.query<Row>(
+    `select ${columns} from plan_chunks where run_id = $1 and seq = $2 for update`,
+    [runId, seq],
+  );
+  return row === undefined ? undefined : chunkOf(row);
+}
+
+function chunkOf(row: Row): StoredPlanChunk {
+  const { first_key: firstKey, last_key: lastKey, ...rest } = row;
+  return { ...rest, firstKey, lastKey };
+}
