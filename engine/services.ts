@@ -1,5 +1,5 @@
 import type { Card } from './contracts/card.ts';
-import type { Caller, Role } from './contracts/command.ts';
+import type { Caller } from './contracts/command.ts';
 import type { Column, Connector, Table } from './contracts/connector.ts';
 import type { Options } from './contracts/form.ts';
 import type { MessageRef, Raw, Target } from './contracts/refs.ts';
@@ -111,7 +111,6 @@ export interface Services {
   readonly people: {
     /** Options for people on the caller's platform while they type. */
     search(typed: string, by: Caller): Promise<Options>;
-    setRole(email: string, role: Role): Promise<void>;
     identities(by: Caller): Promise<readonly string[]>;
   };
   readonly places: {

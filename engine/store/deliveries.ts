@@ -173,3 +173,16 @@ export async function failureReasons(
     [runId],
   );
 }
+
+/** What was said about one row, newest first. */
+export async function deliveriesOf(
+  sql: Sql,
+  syncId: number,
+  key: string,
+  limit: number,
+): Promise<readonly Delivery[]> {
+  return sql.query<Delivery>(
+    `select ${fields} from deliveries where sync_id = $1 and key = $2 order by created_at desc limit $3`,
+    [syncId, key, limit],
+  );
+}

@@ -1,0 +1,276 @@
+import { alertCard } from '../cards/alert.ts';
+import { context } from '../cards/build.ts';
+import type { Card, Inline } from '../contracts/card.ts';
+import type { Caller } from '../contracts/command.ts';
+import { ActivateError } from '../contracts/errors.ts';
+import { formatTarget, type MessageRef, parseTarget } from '../contracts/refs.ts';
+import { settingsOf } from '../frameworks/notify.ts';
+import { Roster, resolveMentions } from '../messages/mentions.ts';
+import { AlertText } from '../messages/text.ts';
+import { type AlertSettings, type AlertTarget, alertSettings } from '../model/alert.ts';
+import { nextRun } from '../schedule/cron.ts';
+import type { AlertDetail, AlertDraft, Finding, Services } from '../services.ts';
+import { dropModelIfUnused, type Model, modelById, saveModel } from '../store/models.ts';
+import { recentRuns } from '../store/runs.ts';
+import { sourceById, sourceNamed } from '../store/sources.ts';
+import {
+  deleteSync,
+  insertSync,
+  listSyncs,
+  muteSync,
+  pauseSync,
+  resumeSync,
+  type Sync,
+  syncNamed,
+  updateSync,
+} from '../store/syncs.ts';
+import type { RowText } from '../template/template.ts';
+import { examine } from './examine.ts';
+import { askLimits, senderOf, type VerbParts } from './parts.ts';
+import { nameOf } from './places.ts';
+
+/** Making, changing and looking at alerts. */
+export function alertVerbs(parts: VerbParts): Services['alerts'] {
+  return {
+    list: async () => Promise.all((await listSyncs(parts.db)).map((sync) => detail(parts, sync))),
+    show: async (name) => detail(parts, await syncNamed(parts.db, name)),
+    examine: (source, sql, key) => examine(parts, source, sql, key),
+    checkMessage: (columns, settings) => {
+      new AlertText(settings, { columns });
+    },
+    previewCard: (draft, finding) => previewCard(parts, draft, finding),
+    create: (draft, by) => create(parts, draft, by),
+    update: (name, draft) => update(parts, name, draft),
+    test: (name, by) => test(parts, name, by),
+    pause: async (name) => pauseSync(parts.db, (await syncNamed(parts.db, name)).id),
+    resume: async (name) => {
+      const sync = await syncNamed(parts.db, name);
+      const at = nextRun(sync, parts.now());
+      await resumeSync(parts.db, sync.id, at);
+      return at;
+    },
+    remove: async (name) => {
+      const sync = await syncNamed(parts.db, name);
+      await parts.db.transaction(async (sql) => {
+        await deleteSync(sql, sync.id);
+        await dropModelIfUnused(sql, sync.modelId);
+      });
+    },
+    mute: async (name, until) => muteSync(parts.db, (await syncNamed(parts.db, name)).id, until),
+  };
+}
+
+async function detail(parts: VerbParts, sync: Sync): Promise<AlertDetail> {
+  const model = await modelById(parts.db, sync.modelId);
+  const settings = settingsOf(sync);
+  const [source, [lastRun], goesTo, tags] = await Promise.all([
+    sourceById(parts.db, model.sourceId),
+    recentRuns(parts.db, sync.id, 1),
+    Promise.all(settings.targets.map((target) => called(parts, target))),
+    Promise.all(settings.tag.map((tag) => calledPerson(parts, tag))),
+  ]);
+  return { sync, settings, model, source, goesTo, tags, lastRun };
+}
+
+async function called(parts: VerbParts, target: AlertTarget): Promise<string> {
+  if (target.type === 'channel-from') {
+    return `the channel in ${target.column}`;
+  }
+  if (target.type === 'person-from') {
+    return `the person in ${target.column}`;
+  }
+  return calledPerson(parts, target.to);
+}
+
+async function calledPerson(parts: VerbParts, written: string): Promise<string> {
+  const target = parseTarget(written);
+  return target === undefined ? written : nameOf(parts, target);
+}
+
+/** What must hold of an alert whatever way it came: the forms check the same, a field at a time. */
+function verified(draft: AlertDraft, finding: Pick<Finding, 'columns'>): AlertSettings {
+  const settings = alertSettings.parse(draft.settings);
+  const names = finding.columns.map((column) => column.name);
+  const columnsNamed: readonly [string, readonly string[]][] = [
+    ['key', draft.key],
+    ['watch', settings.watch],
+    ['to', settings.targets.flatMap((target) => ('column' in target ? [target.column] : []))],
+    ['column', settings.threshold?.column === undefined ? [] : [settings.threshold.column]],
+  ];
+  for (const [field, columns] of columnsNamed) {
+    const missing = columns.find((name) => !names.includes(name));
+    if (missing !== undefined) {
+      const sentence = `There is no column "${missing}". The columns are: ${names.join(', ')}.`;
+      throw new ActivateError('INPUT_INVALID', sentence, { fields: { [field]: sentence } });
+    }
+  }
+  if (draft.key.length === 0 && settings.trigger !== 'threshold') {
+    const sentence = 'Choose the column that tells rows apart.';
+    throw new ActivateError('INPUT_INVALID', sentence, { fields: { key: sentence } });
+  }
+  if (settings.trigger === 'threshold' && settings.threshold === undefined) {
+    throw new ActivateError('INPUT_INVALID', 'Say which number is watched, and its limit.');
+  }
+  new AlertText(settings, finding);
+  return settings;
+}
+
+async function create(parts: VerbParts, draft: AlertDraft, by: Caller): Promise<AlertDetail> {
+  const finding = await examine(parts, draft.source, draft.sql, undefined);
+  const settings = verified(draft, finding);
+  const source = await sourceNamed(parts.db, draft.source);
+  const { columns } = finding;
+  const sync = await parts.db.transaction(async (sql) => {
+    const taken = await sql.query('select 1 from syncs where name = $1', [draft.name]);
+    if (taken.length > 0) {
+      throw new ActivateError('INPUT_INVALID', `There is already an alert "${draft.name}".`, {
+        fields: { name: `There is already an alert "${draft.name}".` },
+      });
+    }
+    const model = await saveModel(sql, {
+      name: draft.name,
+      sourceId: source.id,
+      sql: draft.sql,
+      key: draft.key,
+      columns,
+    });
+    return insertSync(sql, {
+      name: draft.name,
+      framework: 'notify',
+      modelId: model.id,
+      settings: { ...settings },
+      cron: draft.schedule.cron,
+      timeZone: draft.schedule.timeZone,
+      reportTo: by.conversation.platform === 'cli' ? null : formatTarget(by.conversation),
+      createdBy: Number(by.id),
+      // At once: the first run takes what is there as known, so that what comes next is new.
+      nextDueAt: parts.now(),
+    });
+  });
+  return detail(parts, sync);
+}
+
+async function update(parts: VerbParts, name: string, draft: AlertDraft): Promise<AlertDetail> {
+  const sync = await syncNamed(parts.db, name);
+  const before = await modelById(parts.db, sync.modelId);
+  const finding = await examine(parts, draft.source, draft.sql, undefined);
+  const settings = verified(draft, finding);
+  const source = await sourceNamed(parts.db, draft.source);
+  const model = await saveModel(parts.db, {
+    name: before.name,
+    sourceId: source.id,
+    sql: draft.sql,
+    key: draft.key,
+    columns: finding.columns,
+  });
+  if (asksOtherRows(before, model)) {
+    // Another query gives other rows: they are taken as known again, and none of them is news.
+    await parts.snapshots.forget(sync.id);
+  }
+  await updateSync(parts.db, sync.id, {
+    modelId: model.id,
+    settings: { ...settings },
+    cron: draft.schedule.cron,
+    timeZone: draft.schedule.timeZone,
+    nextDueAt: parts.now(),
+  });
+  return detail(parts, await syncNamed(parts.db, name));
+}
+
+function asksOtherRows(before: Model, after: Model): boolean {
+  const asked = (model: Model): string => JSON.stringify([model.sourceId, model.sql, model.key]);
+  return asked(before) !== asked(after);
+}
+
+async function previewCard(parts: VerbParts, draft: AlertDraft, finding: Finding): Promise<Card> {
+  const sample = finding.sample.rows[0];
+  const row = Object.fromEntries(
+    finding.columns.map(({ name }, at) => [name, sample === undefined ? `(${name})` : (sample[at] ?? null)]),
+  );
+  const counting = draft.settings.threshold?.on === 'count';
+  return compose(
+    parts,
+    draft.name,
+    draft.settings,
+    finding,
+    counting ? { count: String(finding.rows) } : row,
+    draft.key,
+  );
+}
+
+async function compose(
+  parts: VerbParts,
+  name: string,
+  settings: AlertSettings,
+  model: { readonly columns: Finding['columns'] },
+  row: RowText,
+  key: readonly string[],
+): Promise<Card> {
+  const text = new AlertText(settings, model);
+  const said = text.write({ row, previous: row, alert: { name }, change: 'added' }, false);
+  const why = {
+    added: 'added',
+    changed: 'changed',
+    removed: 'removed',
+    threshold: 'fired',
+    every: 'digest',
+  } as const;
+  const tags = await Promise.all(
+    settings.tag.map(
+      async (tag): Promise<Inline> => ({ type: 'mention', name: await calledPerson(parts, tag) }),
+    ),
+  );
+  const card = alertCard({
+    ...said,
+    tags,
+    alert: name,
+    key: key.map((column) => row[column] ?? '').join(' / ') || 'all rows',
+    why: why[settings.trigger],
+  });
+  const sender = parts.senders.get(settings.platform);
+  return sender === undefined ? card : resolveMentions(card, new Roster(sender));
+}
+
+async function test(parts: VerbParts, name: string, by: Caller): Promise<MessageRef> {
+  const { model, settings, sync } = await detail(parts, await syncNamed(parts.db, name));
+  const source = await parts.sources.use(await sourceById(parts.db, model.sourceId));
+  const { rows } = await source.preview(model.sql, 1, askLimits);
+  const counting = settings.threshold?.on === 'count';
+  const values = rows[0];
+  if (values === undefined && !counting) {
+    throw new ActivateError(
+      'SOURCE_EMPTY',
+      `The query of ${name} gives no rows just now, so there is nothing to show.`,
+      {
+        fix: 'Try again when it does.',
+      },
+    );
+  }
+  const row = counting
+    ? { count: String(await source.count(model.sql, askLimits)) }
+    : Object.fromEntries(model.columns.map((column, at) => [column.name, values?.[at] ?? null]));
+  const card = await compose(parts, sync.name, settings, model, row, model.key);
+  const message = {
+    ...card,
+    blocks: [...card.blocks, context('🧪 A test, sent to you alone. Nobody named here was told.')],
+  };
+  return senderOf(parts, by.platform).post(by.person, { card: unmentioned(message) });
+}
+
+/** The card with names in place of mentions: a test must not call anybody. */
+function unmentioned(card: Card): Card {
+  const quiet = (part: Inline): Inline => {
+    if (typeof part === 'string' || part.type === 'code' || part.type === 'break') {
+      return part;
+    }
+    return part.type === 'mention'
+      ? { type: 'bold', text: [`@${part.name}`] }
+      : { ...part, text: part.text.map(quiet) };
+  };
+  return {
+    ...card,
+    blocks: card.blocks.map((block) =>
+      block.type === 'text' ? { ...block, text: block.text.map(quiet) } : block,
+    ),
+  };
+}
