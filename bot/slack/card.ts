@@ -186,9 +186,9 @@ function label(text: string, losses: string[]): PlainTextElement {
 
 function confirm(title: string, question: string, losses: string[]): Confirm {
   return {
-    title: plainText(cut(title, LIMITS.confirmTitle)),
-    text: plainText(fitted(question, LIMITS.confirm, 'A question', losses)),
-    confirm: plainText(cut(title, 30)),
+    title: plainText(cut(title.trim() || 'Please confirm', LIMITS.confirmTitle)),
+    text: plainText(fitted(question.trim() || 'Are you sure?', LIMITS.confirm, 'A question', losses)),
+    confirm: plainText(cut(title.trim() || 'OK', 30)),
     deny: plainText('Cancel'),
   };
 }

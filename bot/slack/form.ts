@@ -7,6 +7,9 @@ import { drawBlocks, drawCard, plainText } from './card.ts';
 import { cut, fitted, LIMITS } from './limits.ts';
 import { escapeText } from './text.ts';
 
+/** Longest error or note, so that it fits even when every character has to be escaped. */
+const SENTENCE = 500;
+
 /** Where a dialog was opened, so that its answer finds the way back. */
 export interface Place {
   readonly channel: string;
@@ -44,7 +47,7 @@ export function drawForm(form: Form, place: Place): Rendered<ModalView> {
   const inputs = Object.entries(form.fields).flatMap(([name, field]) => drawField(name, field, form, losses));
   const step = form.step === undefined ? [] : [context(`Step ${form.step.number} of ${form.step.of}`)];
   const whole = form.errors[''];
-  const head: KnownBlock[] = whole === undefined ? [] : [section(`⚠️ ${escapeText(whole)}`)];
+  const head: KnownBlock[] = whole === undefined ? [] : [section(`⚠️ ${escapeText(cut(whole, SENTENCE))}`)];
   const back = form.back === undefined ? [] : backButton(form.command, form.back, losses);
   const room = LIMITS.viewBlocks - inputs.length - step.length - head.length - back.length;
   const blocks = [...step, ...drawBlocks(form.intro, room, losses), ...head, ...inputs, ...back];
@@ -92,13 +95,14 @@ export function carried(view: SentView): Carried | undefined {
 export function cardView(card: Card): ModalView {
   const { payload } = drawCard({ ...card, title: '' }, LIMITS.viewBlocks);
   const title = cut(card.title, LIMITS.viewTitle);
-  const more = card.title.length > LIMITS.viewTitle ? [section(`*${escapeText(card.title)}*`)] : [];
+  const more =
+    card.title.length > LIMITS.viewTitle ? [section(`*${escapeText(cut(card.title, SENTENCE))}*`)] : [];
   const blocks = [...more, ...payload.blocks];
   return {
     type: 'modal',
     title: plainText(title),
     close: plainText('Close'),
-    blocks: blocks.length > 0 ? blocks : [section(payload.text)],
+    blocks: blocks.length > 0 ? blocks : [section(payload.text || '—')],
   };
 }
 
@@ -108,7 +112,7 @@ export function noteView(title: string, note: string): ModalView {
     type: 'modal',
     title: plainText(title),
     close: plainText('Close'),
-    blocks: [section(escapeText(note))],
+    blocks: [section(escapeText(cut(note, SENTENCE)))],
   };
 }
 
@@ -121,7 +125,7 @@ export function workingView(metadata?: string): ModalView {
 }
 
 function section(text: string): KnownBlock {
-  return { type: 'section', text: { type: 'mrkdwn', text: cut(text, LIMITS.section), verbatim: true } };
+  return { type: 'section', text: { type: 'mrkdwn', text, verbatim: true } };
 }
 
 function context(text: string): KnownBlock {
@@ -161,11 +165,14 @@ function backButton(command: string, back: Raw, losses: string[]): readonly Know
 
 function drawField(name: string, field: Field, form: Form, losses: string[]): readonly KnownBlock[] {
   const error = form.errors[name];
-  const shown = error === undefined ? [] : [context(`⚠️ *${escapeText(field.label)}*: ${escapeText(error)}`)];
+  const shown =
+    error === undefined
+      ? []
+      : [context(`⚠️ *${escapeText(cut(field.label, LIMITS.option))}*: ${escapeText(cut(error, SENTENCE))}`)];
   const element = drawElement(name, field, form.initial[name] ?? '', losses);
   if (element === undefined) {
     losses.push(`${field.label} is a secret: Slack can't hide it, so it isn't asked for here.`);
-    return [context(`🔒 ${escapeText(field.label)} can't be typed in Slack.`)];
+    return [context(`🔒 ${escapeText(cut(field.label, LIMITS.option))} can't be typed in Slack.`)];
   }
   const hint =
     field.help === undefined ? {} : { hint: plainText(fitted(field.help, LIMITS.hint, 'A hint', losses)) };
