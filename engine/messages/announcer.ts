@@ -140,12 +140,11 @@ export class Announcer {
       const sent = await voice.outbox.edit(delivery.message, { card }, voice.planned.signal);
       if (sent.state === 'ok') {
         kept.push({ id: delivery.id, card: base, closed: leaves });
-        notes.push(
-          this.note(item, {
-            ...delivery.message.conversation,
-            thread: delivery.message.conversation.thread ?? delivery.message.id,
-          }),
-        );
+        const { conversation, id } = delivery.message;
+        // A number that moves within the card is no news of its own.
+        if (leaves || isLoud(voice.settings, item.entry)) {
+          notes.push(this.note(item, { ...conversation, thread: conversation.thread ?? id }));
+        }
       } else if (sent.state === 'rejected') {
         // Somebody deleted the card: there is nothing left to edit.
         kept.push({ id: delivery.id, card: base, closed: true });

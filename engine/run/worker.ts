@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Db } from '../contracts/db.ts';
 import type { Log } from '../contracts/log.ts';
 import type { RunQueue } from '../queue.ts';
@@ -129,17 +130,7 @@ async function schedule(parts: WorkerParts, signal: AbortSignal): Promise<void> 
     } catch (error) {
       parts.log.warn({ error: String(error) }, 'schedules could not be looked at');
     }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, wait);
-      signal.addEventListener(
-        'abort',
-        () => {
-          clearTimeout(timer);
-          resolve();
-        },
-        { once: true },
-      );
-    });
+    await delay(wait, undefined, { signal }).catch(() => undefined);
   }
 }
 

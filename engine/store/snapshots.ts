@@ -214,8 +214,9 @@ async function commitChunk(sql: Sql, { syncId, runId, seq, shape, accepted }: Co
   );
   const heads = await sql.query<ChunkHead>(
     `select first_key, last_key, rows from snapshot_chunks
-     where sync_id = $1 and generation = $2 and first_key <= $3 and first_key >= coalesce(
-       (select max(first_key) from snapshot_chunks where sync_id = $1 and generation = $2 and first_key <= $4), ''::bytea)
+     where sync_id = $1 and generation = $2
+     and first_key <= greatest($3, (select min(first_key) from snapshot_chunks where sync_id = $1 and generation = $2))
+     and first_key >= coalesce((select max(first_key) from snapshot_chunks where sync_id = $1 and generation = $2 and first_key <= $4), ''::bytea)
      order by first_key`,
     [syncId, generation, chunk.lastKey, chunk.firstKey],
   );
@@ -238,7 +239,7 @@ async function openGeneration(sql: Sql, syncId: number, shape: Shape): Promise<n
 }
 
 interface Group {
-  /** The stored chunk the entries go into; none when they come before all of them. */
+  /** The stored chunk the entries go into; none when nothing is stored yet. */
   readonly firstKey: Buffer | undefined;
   readonly entries: PlanEntry[];
 }
@@ -255,7 +256,7 @@ function groupByChunk(
     while (at + 1 < heads.length && Buffer.compare((heads[at + 1] as ChunkHead).first_key, key) <= 0) {
       at += 1;
     }
-    const firstKey = heads[at]?.first_key;
+    const firstKey = heads[Math.max(at, 0)]?.first_key;
     const last = groups.at(-1);
     if (last !== undefined && last.firstKey === firstKey) {
       last.entries.push(entry);

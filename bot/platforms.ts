@@ -1,0 +1,43 @@
+import type { Db } from '../engine/contracts/db.ts';
+import type { Log } from '../engine/contracts/log.ts';
+import { createLocal, type LocalOptions } from './local/platform.ts';
+import type { Platform } from './platform.ts';
+import { createSlack } from './slack/platform.ts';
+
+/** Which platforms are set up, and how. */
+export interface PlatformSettings {
+  readonly slack:
+    | {
+        readonly botToken: string;
+        readonly appToken: string | undefined;
+        readonly signingSecret: string | undefined;
+        readonly apiUrl: string | undefined;
+      }
+    | undefined;
+  readonly local:
+    | (Pick<LocalOptions, 'people' | 'channels'> & { readonly password: string | undefined })
+    | undefined;
+}
+
+/** The platforms of this installation, in the order in which they are asked. */
+export function createPlatforms(settings: PlatformSettings, db: Db, log: Log): readonly Platform[] {
+  const platforms: Platform[] = [];
+  if (settings.slack !== undefined) {
+    const { botToken, ...rest } = settings.slack;
+    platforms.push(createSlack({ botToken, ...defined(rest), log: log.child({ platform: 'slack' }) }));
+  }
+  if (settings.local !== undefined) {
+    const { people, channels, password } = settings.local;
+    platforms.push(
+      createLocal({ db, people, channels, ...defined({ password }), log: log.child({ platform: 'local' }) }),
+    );
+  }
+  return platforms;
+}
+
+/** Leaves out what is undefined, as exact optional properties ask. */
+function defined<T extends object>(given: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,206 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Sender } from './contracts/chat.ts';
+import type { Caller } from './contracts/command.ts';
+import type { Connector } from './contracts/connector.ts';
+import type { Db } from './contracts/db.ts';
+import { ActivateError } from './contracts/errors.ts';
+import type { Log } from './contracts/log.ts';
+import type { PersonRef, PlatformId } from './contracts/refs.ts';
+import type { Env } from './env.ts';
+import { createNotify } from './frameworks/notify.ts';
+import { Outbox } from './messages/outbox.ts';
+import { remindOfSnoozed } from './messages/reminders.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { openQueue, type RunQueue } from './queue.ts';
+import { executeRun } from './run/execute.ts';
+import { startWorker, type Worker } from './run/worker.ts';
+import { createVault, ownSecretKey } from './secrets.ts';
+import type { Services } from './services.ts';
+import { Sources } from './sources.ts';
+import { createDb, type PooledDb } from './store/db.ts';
+import { type Embedded, startEmbedded } from './store/embedded.ts';
+import { migrate } from './store/migrate.ts';
+import { People } from './store/people.ts';
+import { createPlans } from './store/plans.ts';
+import { createSnapshots } from './store/snapshots.ts';
+import { createServices } from './verbs/index.ts';
+
+/** The engine put together, without anybody to talk to yet. */
+export interface App {
+  readonly env: Env;
+  readonly db: Db;
+  readonly log: Log;
+  readonly services: Services;
+  readonly metrics: Metrics;
+  /** The embedded server, when there is one. */
+  readonly embedded: Embedded | undefined;
+  identify(person: PersonRef): Promise<Pick<Caller, 'id' | 'name' | 'email' | 'role' | 'timeZone'>>;
+  startWorker(): Promise<Worker>;
+  ready(): Promise<{ readonly ok: boolean; readonly checks: Readonly<Record<string, string>> }>;
+  close(): Promise<void>;
+}
+
+export interface BootOptions {
+  readonly connectors: readonly Connector[];
+  /** The speaking halves of the platforms, made once the database is there. */
+  readonly senders: (db: Db) => readonly Sender[];
+  readonly log: Log;
+}
+
+const leaseMs = 30_000;
+const patience = { attempts: 6, firstWaitMs: 1000, longestWaitMs: 5 * 60_000 };
+
+/** Where our own database is: the one that is configured, or an embedded one that this starts. */
+export async function openStore(
+  env: Env,
+  log: Log,
+): Promise<{ readonly url: string; readonly db: PooledDb; readonly embedded: Embedded | undefined }> {
+  const embedded = env.DATABASE_URL === undefined ? await startEmbedded(env.ACTIVATE_DATA_DIR) : undefined;
+  if (embedded !== undefined) {
+    await ensureDatabase(embedded, 'activate', log);
+  }
+  const url = env.DATABASE_URL ?? (embedded as Embedded).url('activate');
+  const db = createDb(url, { schema: env.DATABASE_SCHEMA, log, connections: 16 });
+  await withPatience(log, () => migrate(db, env.DATABASE_SCHEMA));
+  return { url, db, embedded };
+}
+
+/** Creates a database on the embedded server when it is not there. */
+export async function ensureDatabase(embedded: Embedded, name: string, log: Log): Promise<boolean> {
+  const admin = createDb(embedded.url('postgres'), { schema: 'public', log, connections: 1 });
+  try {
+    const there = await admin.query('select 1 from pg_database where datname = $1', [name]);
+    if (there.length === 0) {
+      await admin.query(`create database ${name}`);
+    }
+    return there.length === 0;
+  } finally {
+    await admin.close();
+  }
+}
+
+const databaseTries = 5;
+
+/** A database that is still starting is waited for, a little. */
+async function withPatience<T>(log: Log, work: () => Promise<T>): Promise<T> {
+  for (let made = 1; ; made += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const passing = error instanceof ActivateError && error.retry === 'later';
+      if (!passing || made === databaseTries) {
+        throw error;
+      }
+      log.warn({ attempt: made }, 'the database does not answer yet');
+      await delay(1000);
+    }
+  }
+}
+
+/** Puts the engine together. Throws CONFIG_INVALID or UNAVAILABLE in sentences for whoever starts it. */
+export async function boot(env: Env, options: BootOptions): Promise<App> {
+  const { log, connectors } = options;
+  const { url, db, embedded } = await openStore(env, log);
+  const queue = await openQueue({ databaseUrl: url, redisUrl: env.REDIS_URL, log });
+  const now = (): Date => new Date();
+  const secretKey = env.SECRET_KEY ?? (await ownSecretKey(env.ACTIVATE_DATA_DIR));
+  const vault = createVault(secretKey);
+  const senders = new Map<PlatformId, Sender>(options.senders(db).map((sender) => [sender.id, sender]));
+  const people = new People(db, { admins: env.ACTIVATE_ADMINS, defaultRole: env.DEFAULT_ROLE });
+  const sleep = async (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
+  const outbox = new Outbox({ db, senders, log, now, sleep, patience });
+  const shared = { db, senders, people, outbox, now, log };
+  const sources = new Sources(connectors, vault);
+  const snapshots = createSnapshots(db);
+  const metrics = createMetrics(db, queue);
+  const services = createServices({
+    ...shared,
+    vault,
+    sources,
+    connectors,
+    queue,
+    snapshots,
+    publicUrl: env.PUBLIC_URL,
+  });
+  const frameworks = new Map([['notify', createNotify(shared)]] as const);
+  const stopping = new AbortController();
+  return {
+    env,
+    db,
+    log,
+    services,
+    metrics,
+    embedded,
+    identify: (person) => identify(people, senders, person, now()),
+    startWorker: () =>
+      startWorker({
+        ...shared,
+        queue,
+        concurrency: env.WORKER_CONCURRENCY,
+        leaseMs,
+        metrics: metrics.worker,
+        chores: [() => remindOfSnoozed(shared, stopping.signal)],
+        execute: (run, worker, signal) =>
+          executeRun(
+            {
+              ...shared,
+              sources,
+              snapshots,
+              plans: createPlans(db),
+              frameworks,
+              worker,
+              attempts: 5,
+              retryMs: 5000,
+              readTimeoutMs: 15 * 60_000,
+            },
+            run,
+            signal,
+          ),
+      }),
+    ready: () => ready(db, queue),
+    close: async () => {
+      stopping.abort();
+      await queue.close();
+      await sources.close();
+      await db.close();
+      await embedded?.stop();
+    },
+  };
+}
+
+async function identify(
+  people: People,
+  senders: ReadonlyMap<PlatformId, Sender>,
+  ref: PersonRef,
+  now: Date,
+): Promise<Pick<Caller, 'id' | 'name' | 'email' | 'role' | 'timeZone'>> {
+  const known = await people.known(ref, now);
+  const profile =
+    known === undefined ? ((await senders.get(ref.platform)?.profile(ref)) ?? { name: ref.id }) : undefined;
+  const person = known ?? (await people.meet(ref, profile ?? { name: ref.id }, now));
+  // Whoever can start commands on this machine has the database and the key in hand already.
+  const role = ref.platform === 'cli' ? 'admin' : person.role;
+  return {
+    id: String(person.id),
+    name: person.name,
+    email: person.email ?? undefined,
+    role,
+    timeZone: person.timeZone,
+  };
+}
+
+async function ready(db: Db, queue: RunQueue): Promise<{ ok: boolean; checks: Record<string, string> }> {
+  const check = async (work: () => Promise<unknown>): Promise<string> => {
+    try {
+      await work();
+      return 'ok';
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  };
+  const checks = {
+    database: await check(() => db.query('select 1')),
+    queue: await check(() => queue.waiting()),
+  };
+  return { ok: Object.values(checks).every((said) => said === 'ok'), checks };
+}
