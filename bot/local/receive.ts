@@ -37,16 +37,33 @@ export function createRoutes(receiving: Receiving): Router {
       next(error);
       return;
     }
-    const known = asActivateError(error);
-    receiving.log.error({ code: known.code, error: known.message, path: req.path }, 'request failed');
-    const shown =
-      known.code === 'BUG'
-        ? 'Something went wrong here. Nothing you typed is lost: try again.'
-        : known.message;
-    res.status(known.code === 'NOT_FOUND' || known.code === 'TARGET_GONE' ? 404 : 500);
-    res.json({ error: known.fix === undefined ? shown : `${shown} ${known.fix}` });
+    const { status, shown } = told(error);
+    if (status >= 500) {
+      receiving.log.error(
+        { message: asActivateError(error).message, error, path: req.path },
+        'request failed',
+      );
+    }
+    res.status(status).json({ error: shown });
   });
   return router;
+}
+
+/** What a script shows the person when a request failed. */
+function told(error: unknown): { status: number; shown: string } {
+  const { status } = error as { status?: unknown };
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return {
+      status,
+      shown: status === 413 ? 'That is too long: at most one megabyte.' : 'That could not be read.',
+    };
+  }
+  const { code, message, fix } = asActivateError(error);
+  if (code === 'BUG') {
+    return { status: 500, shown: 'Something went wrong here. Nothing you typed is lost: try again.' };
+  }
+  const shown = fix === undefined ? message : `${message} ${fix}`;
+  return { status: code === 'NOT_FOUND' || code === 'TARGET_GONE' ? 404 : 500, shown };
 }
 
 function addLogin(router: Router, session: Session): void {

@@ -58,7 +58,7 @@ function drawMessage(message: Stored, scene: Scene, grouped: boolean): Html {
   const forViewer = message.from === 'bot' && mentionsOf(message.card).includes(viewer.id);
   const kind = [grouped && 'grouped', message.onlyFor !== undefined && 'private', forViewer && 'mentioned'];
   const spoken = message.from === 'bot' ? message.card.fallback : message.body;
-  return html`<li class="message ${kind.filter(Boolean).join(' ')}" id="m-${message.id}" data-message="${message.id}" data-spoken="${name}: ${spoken}">
+  return html`<li class="message ${kind.filter(Boolean).join(' ')}" id="${scene.inThread === true ? 'answer' : 'message'}-${message.id}" data-message="${message.id}" data-spoken="${name}: ${spoken}">
 ${message.from === 'bot' ? botAvatar : avatar(message.author, name)}
 <div class="message-main"><header><b>${name}</b>${message.from === 'bot' && html`<span class="badge">bot</span>`}${clock(message.postedAt, scene)}${
     message.changedAt !== undefined &&

@@ -31,7 +31,12 @@ describe('drawCard', () => {
         {
           type: 'actions',
           actions: [
-            { type: 'button', label: hostile, run: { command: 'x', input: { a: hostile } }, confirm: hostile },
+            {
+              type: 'button',
+              label: hostile,
+              run: { command: 'x', input: { a: hostile } },
+              confirm: hostile,
+            },
             { type: 'menu', label: hostile, options: [{ label: hostile, run: { command: 'x', input: {} } }] },
             { type: 'link', label: hostile, url: 'https://example.com/' },
           ],
@@ -47,16 +52,23 @@ describe('drawCard', () => {
     expect(payload.match(/&lt;script&gt;/g)?.length).toBeGreaterThan(14);
   });
 
-  it.each(['javascript:alert(1)', ' JaVaScRiPt:alert(1)', 'data:text/html,x', 'vbscript:x', 'file:///x', '/relative', ''])(
-    'draws a link to %j as text and says so',
-    (url) => {
-      const { payload, losses } = drawCard(card(text({ type: 'link', text: ['Open'], url })));
+  it.each([
+    'javascript:alert(1)',
+    ' JaVaScRiPt:alert(1)',
+    'data:text/html,x',
+    'vbscript:x',
+    'file:///x',
+    '/relative',
+    '',
+  ])('draws a link to %j as text and says so', (url) => {
+    const { payload, losses } = drawCard(card(text({ type: 'link', text: ['Open'], url })));
 
-      expect(payload).toContain('Open');
-      expect(payload).not.toContain('href');
-      expect(losses).toEqual([`The link to "${url}" is shown as plain text: only http, https and mailto links are drawn.`]);
-    },
-  );
+    expect(payload).toContain('Open');
+    expect(payload).not.toContain('href');
+    expect(losses).toEqual([
+      `The link to "${url}" is shown as plain text: only http, https and mailto links are drawn.`,
+    ]);
+  });
 
   it('keeps all of a long text', () => {
     const { payload, losses } = drawCard(card(text('é'.repeat(10_000))));
@@ -68,7 +80,9 @@ describe('drawCard', () => {
   it('says how many rows there are beside those shown, and what it cut itself', () => {
     const rows = Array.from({ length: 431 }, (_, at) => [`row ${at}`, String(at)]);
 
-    const sample = drawCard(card({ type: 'table', columns: ['name', 'n'], rows: rows.slice(0, 20), total: 431 }));
+    const sample = drawCard(
+      card({ type: 'table', columns: ['name', 'n'], rows: rows.slice(0, 20), total: 431 }),
+    );
     const all = drawCard(card({ type: 'table', columns: ['name', 'n'], rows, total: 431 }));
 
     expect(sample.payload).toContain('<figcaption>20 of 431 rows</figcaption>');
@@ -91,10 +105,15 @@ describe('drawCard', () => {
     const run = { command: 'pause', input: { sync: '7' } };
 
     const { payload } = drawCard(
-      card({ type: 'actions', actions: [{ type: 'button', label: 'Pause', style: 'danger', run, confirm: 'Sure?' }] }),
+      card({
+        type: 'actions',
+        actions: [{ type: 'button', label: 'Pause', style: 'danger', run, confirm: 'Sure?' }],
+      }),
     );
 
-    expect(payload).toContain('data-run="{&quot;command&quot;:&quot;pause&quot;,&quot;input&quot;:{&quot;sync&quot;:&quot;7&quot;}}"');
+    expect(payload).toContain(
+      'data-run="{&quot;command&quot;:&quot;pause&quot;,&quot;input&quot;:{&quot;sync&quot;:&quot;7&quot;}}"',
+    );
     expect(payload).toContain('data-confirm="Sure?"');
     expect(payload).toContain('class="button danger"');
   });

@@ -24,7 +24,16 @@ describe('drawForm', () => {
     const errors = { ...initial, '': hostile };
 
     const { payload } = drawForm(
-      form({ title: hostile, submit: hostile, command: hostile, fields, initial, errors, hidden: { [hostile]: hostile }, back: { x: hostile } }),
+      form({
+        title: hostile,
+        submit: hostile,
+        command: hostile,
+        fields,
+        initial,
+        errors,
+        hidden: { [hostile]: hostile },
+        back: { x: hostile },
+      }),
     );
 
     expect(payload).not.toContain('<script');
@@ -34,7 +43,10 @@ describe('drawForm', () => {
 
   it('shows an error at its field, tied to it for screen readers', () => {
     const { payload } = drawForm(
-      form({ fields: { name: field.text({ label: 'Name' }) }, errors: { name: 'Fill this in.', '': 'Not yet.' } }),
+      form({
+        fields: { name: field.text({ label: 'Name' }) },
+        errors: { name: 'Fill this in.', '': 'Not yet.' },
+      }),
     );
 
     expect(payload).toMatch(/id="field-name"[^>]* aria-describedby="field-name-error" aria-invalid="true"/);

@@ -4,8 +4,8 @@ import { CHANNEL, dismiss, file, listed, markRead, message, messages } from '../
 import type { Card } from '../../../engine/contracts/card.ts';
 import { ActivateError } from '../../../engine/contracts/errors.ts';
 import { createDb } from '../../../engine/store/db.ts';
-import { type FreshDb, freshDb } from '../../support/postgres.ts';
 import { silentLog } from '../../support/log.ts';
+import { type FreshDb, freshDb } from '../../support/postgres.ts';
 
 const people = [
   { id: 'ada', name: 'Ada Okafor', email: 'Ada@example.com', timeZone: 'Europe/Paris', title: 'Sales' },
@@ -42,7 +42,9 @@ describe('the local sender', () => {
   it('posts to a channel and tells it to whoever listens', async () => {
     const ears = new AbortController();
     const heard = new Promise<string>((resolve) => {
-      void fresh.db.listen(CHANNEL, resolve, ears.signal).then(() => sender.post(sales, { card: card('Hello') }));
+      void fresh.db
+        .listen(CHANNEL, resolve, ears.signal)
+        .then(() => sender.post(sales, { card: card('Hello') }));
     });
 
     expect(JSON.parse(await heard)).toEqual({ conversation: 'sales' });
@@ -59,7 +61,10 @@ describe('the local sender', () => {
     const found = await message(fresh.db, 'ada', Number(posted.id));
 
     expect(found?.from === 'bot' && found.card.title).toBe(odd);
-    expect(found?.from === 'bot' && found.card.blocks[0]).toMatchObject({ type: 'image', png: Buffer.from([137, 80, 78, 71]) });
+    expect(found?.from === 'bot' && found.card.blocks[0]).toMatchObject({
+      type: 'image',
+      png: Buffer.from([137, 80, 78, 71]),
+    });
   });
 
   it('finds a message by its mark, and never stores the same mark twice', async () => {
@@ -122,18 +127,27 @@ describe('the local sender', () => {
     const own = await freshDb();
     const both = createSender({ db: own.db, people, channels, now });
     await both.post(data, { card: card('Old news') });
-    const fewer = createSender({ db: own.db, people: people.slice(0, 1), channels: channels.slice(0, 1), now });
+    const fewer = createSender({
+      db: own.db,
+      people: people.slice(0, 1),
+      channels: channels.slice(0, 1),
+      now,
+    });
 
     expect(await fewer.nameOf(data)).toBeUndefined();
     await expect(fewer.post(data, { card: card('x') })).rejects.toMatchObject({ code: 'TARGET_GONE' });
-    await expect(fewer.post({ ...ada, id: 'bo' }, { card: card('x') })).rejects.toMatchObject({ code: 'TARGET_GONE' });
+    await expect(fewer.post({ ...ada, id: 'bo' }, { card: card('x') })).rejects.toMatchObject({
+      code: 'TARGET_GONE',
+    });
     const again = createSender({ db: own.db, people, channels, now });
     expect(await again.nameOf(data)).toBe('#data-team');
     await own.close();
   });
 
   it('says TARGET_GONE when there is nothing to replace', async () => {
-    await expect(sender.update({ conversation: sales, id: '424242' }, { card: card('x') })).rejects.toMatchObject({
+    await expect(
+      sender.update({ conversation: sales, id: '424242' }, { card: card('x') }),
+    ).rejects.toMatchObject({
       code: 'TARGET_GONE',
     });
     await expect(sender.update({ conversation: sales, id: 'x' }, { card: card('x') })).rejects.toMatchObject({
@@ -152,7 +166,11 @@ describe('the local sender', () => {
   it('knows people by mail address in any case, and their time zone', async () => {
     expect(await sender.personByEmail(' ADA@example.com ')).toEqual(ada);
     expect(await sender.personByEmail('nobody@example.com')).toBeUndefined();
-    expect(await sender.profile(ada)).toEqual({ name: 'Ada Okafor', email: 'Ada@example.com', timeZone: 'Europe/Paris' });
+    expect(await sender.profile(ada)).toEqual({
+      name: 'Ada Okafor',
+      email: 'Ada@example.com',
+      timeZone: 'Europe/Paris',
+    });
     expect(await sender.profile({ ...ada, id: 'bo' })).toMatchObject({ timeZone: 'UTC' });
     expect(await sender.profile({ ...ada, platform: 'slack' })).toBeUndefined();
   });
@@ -161,12 +179,17 @@ describe('the local sender', () => {
     expect(await sender.channels('#da')).toEqual([{ value: 'local:data', label: '#data-team' }]);
     expect((await sender.channels('')).map((one) => one.label)).toEqual(['#sales', '#data-team']);
     expect((await sender.channels('local:sales')).map((one) => one.label)).toEqual(['#sales']);
-    expect(await sender.people('bo')).toEqual([{ value: 'local:@bo', label: 'Bo Lind', hint: 'bo@example.com' }]);
+    expect(await sender.people('bo')).toEqual([
+      { value: 'local:@bo', label: 'Bo Lind', hint: 'bo@example.com' },
+    ]);
   });
 
   it('keeps files with a message, and only for those who see it', async () => {
     const bytes = new Uint8Array([1, 2, 3]);
-    const posted = await sender.post(ada, { card: card('File'), files: [{ name: 'rows.csv', type: 'text/csv', bytes }] });
+    const posted = await sender.post(ada, {
+      card: card('File'),
+      files: [{ name: 'rows.csv', type: 'text/csv', bytes }],
+    });
     const [info] = (await message(fresh.db, 'ada', Number(posted.id)))?.files ?? [];
 
     expect(info).toMatchObject({ name: 'rows.csv', size: 3 });
@@ -184,7 +207,10 @@ describe('the local sender', () => {
     await markRead(fresh.db, 'bo', 'sales', 1);
 
     expect(after).toMatchObject({ unread: (before?.unread ?? 0) + 1, mentions: 1 });
-    expect((await listed(fresh.db, 'bo')).find((one) => one.id === 'sales')).toMatchObject({ unread: 0, mentions: 0 });
+    expect((await listed(fresh.db, 'bo')).find((one) => one.id === 'sales')).toMatchObject({
+      unread: 0,
+      mentions: 0,
+    });
     await dismiss(fresh.db, 'bo', Number(posted.id));
     expect(await message(fresh.db, 'bo', Number(posted.id))).toBeDefined();
   });
