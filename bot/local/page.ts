@@ -133,12 +133,12 @@ export function topBar(title: Html, note?: string): Html {
 export function composer(conversation: Conversation, thread?: number): Html {
   const id = thread === undefined ? 'composer' : 'composer-thread';
   const place = conversation.person === undefined ? `#${conversation.name}` : 'Activate';
-  const label = thread === undefined ? `Message ${place}` : 'Reply in the thread';
+  const label = thread === undefined ? `Message ${place} (/ for commands)` : 'Reply in the thread';
   return html`<form class="composer" id="${id}-${conversation.id}-${thread ?? ''}" data-keep method="post" action="/c/${encodeURIComponent(conversation.id)}/messages">
 ${thread !== undefined && html`<input type="hidden" name="thread" value="${thread}">`}
 <div class="completion" role="listbox" id="${id}-options" aria-label="Commands" hidden></div>
 <p class="working" hidden><span class="spinner" aria-hidden="true"></span>Activate is working…</p>
-<div class="composer-box"><textarea id="${id}" name="text" rows="1" maxlength="20000" placeholder="${label}, or type / for commands" aria-label="${label}" role="combobox" aria-autocomplete="list" aria-expanded="false" aria-controls="${id}-options"></textarea>
+<div class="composer-box"><textarea id="${id}" name="text" rows="1" maxlength="20000" placeholder="${label}" aria-label="${label}" role="combobox" aria-autocomplete="list" aria-expanded="false" aria-controls="${id}-options"></textarea>
 <button type="submit" class="send" aria-label="Send"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M4 12 20 4l-4.5 16-4-6.5z"/></svg></button></div>
 </form>`;
 }

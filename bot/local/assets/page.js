@@ -25,6 +25,12 @@ async function load(url, arriving) {
     location.assign(url);
     return;
   }
+  // A box of another conversation is not morphed into this one's: it goes, with everything that hangs on it.
+  for (const form of document.querySelectorAll('form.composer')) {
+    if (page.getElementById(form.id) === null) {
+      form.remove();
+    }
+  }
   const lists = [...document.querySelectorAll('ol.timeline')];
   const below = new Set(lists.filter(atEnd).map(({ id }) => id));
   const known = newestShown();
