@@ -1,0 +1,208 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import { postgres } from '../connectors/postgres/index.ts';
+import type { Query, Source } from '../engine/contracts/connector.ts';
+import type { Db } from '../engine/contracts/db.ts';
+import type { Shape } from '../engine/planner/chunks.ts';
+import { baseline, plan } from '../engine/planner/plan.ts';
+import { createDb } from '../engine/store/db.ts';
+import { migrate } from '../engine/store/migrate.ts';
+import { createSnapshots } from '../engine/store/snapshots.ts';
+
+export interface PlannerBench {
+  readonly rows: number;
+  /** A PostgreSQL server on this machine; a schema `activate_bench` is made in the database and dropped again. */
+  readonly url: string;
+}
+
+export interface Measured {
+  readonly what: string;
+  readonly seconds: number;
+  /** Of our process (or psql) and of the whole database server. */
+  readonly cpuSeconds: number;
+  readonly peakMb?: number;
+}
+
+const schema = 'activate_bench';
+const limits = { timeoutMs: 3_600_000 };
+const columns = ['name', 'email', 'amount', 'at'];
+const sql = `select id, code, name, email, amount, at from ${schema}.rows`;
+
+/**
+ * An unchanged sync against the least that reading costs: `psql` copying the same columns to nowhere, in no order. The
+ * key is once an indexed integer and once a text that the server has to sort. Linux only: CPU is read from /proc.
+ */
+export async function benchPlanner({ rows, url }: PlannerBench): Promise<readonly Measured[]> {
+  const log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: () => undefined,
+  };
+  const db = createDb(url, { schema, log: { ...log, child: () => ({ ...log, child: () => never() }) } });
+  const source = await postgres.open({ ...noFields, url }, { applicationName: 'activate/bench' });
+  try {
+    await migrate(db, schema);
+    await fill(db, rows);
+    const server = await postmaster(db);
+    const results: Measured[] = [];
+    for (const key of ['id', 'code']) {
+      const wanted = [key, ...columns];
+      const limit = await measure(`psql COPY, ${key}`, server, () => copyToNowhere(url, wanted));
+      const { first, again } = await unchanged(db, source, server, key, wanted);
+      results.push(limit, first, again);
+      print(limit, [limit, first, again]);
+    }
+    return results;
+  } finally {
+    await source.close();
+    await db.query(`drop schema if exists ${schema} cascade`);
+    await db.close();
+  }
+}
+
+const noFields = {
+  host: undefined,
+  port: undefined,
+  database: undefined,
+  user: undefined,
+  password: undefined,
+  tls: undefined,
+};
+
+function never(): never {
+  throw new Error('nobody asks for it');
+}
+
+function print(limit: Measured, all: readonly Measured[]): void {
+  for (const { what, seconds, cpuSeconds, peakMb } of all) {
+    const ratio = (cpuSeconds / limit.cpuSeconds).toFixed(2);
+    const memory = peakMb === undefined ? '' : `, ${Math.round(peakMb)} MB at most`;
+    console.log(
+      `${what}: ${seconds.toFixed(1)} s, CPU ${cpuSeconds.toFixed(2)} s = ${ratio} x psql${memory}`,
+    );
+  }
+}
+
+async function fill(db: Db, rows: number): Promise<void> {
+  await db.query(`create table ${schema}.rows as
+    select i as id, md5(i::text) as code, 'Account ' || i as name, 'user' || i || '@example.com' as email,
+      (i * 1.37)::numeric(12, 2) as amount, timestamptz '2026-01-01' + i * interval '1.5 seconds' as at
+    from generate_series(1, ${rows}::int) i`);
+  await db.query(`alter table ${schema}.rows add primary key (id)`);
+  await db.query(`vacuum analyze ${schema}.rows`);
+  await db.query(
+    `insert into ${schema}.sources (name, connector, config, secrets) values ('s', 'postgres', '{}', '')`,
+  );
+  await db.query(
+    `insert into ${schema}.models (name, source_id, sql, key, columns) values ('m', 1, '', '{}', '[]')`,
+  );
+  await db.query(`insert into ${schema}.syncs (name, framework, model_id, settings, cron, time_zone)
+    values ('id', 'notify', 1, '{}', '', 'UTC'), ('code', 'notify', 1, '{}', '', 'UTC')`);
+}
+
+async function unchanged(
+  db: Db,
+  source: Source,
+  server: number,
+  key: string,
+  wanted: readonly string[],
+): Promise<{ readonly first: Measured; readonly again: Measured }> {
+  const snapshots = createSnapshots(db);
+  const [sync] = await db.query<{ id: number }>('select id from syncs where name = $1', [key]);
+  const syncId = sync?.id ?? 0;
+  const query: Query = { sql, key: [key], columns: wanted };
+  const shape: Shape = { key: [key === 'id' ? 'numeric' : 'bytes'], columns: wanted };
+  const first = await measure(`first run, ${key}`, server, async () => {
+    const { lines } = await source.read(query, limits);
+    await snapshots.replaceAll(syncId, shape, (write) => baseline({ lines, shape, write }));
+  });
+  const again = await measure(`unchanged run, ${key}`, server, async () => {
+    const { lines } = await source.read(query, limits);
+    const counts = await plan({
+      lines,
+      shape,
+      snapshot: snapshots.chunks(syncId),
+      write: () => Promise.reject(new Error('a change where there is none')),
+    });
+    if (counts.rows !== counts.unchanged) {
+      throw new Error('a row where there is none');
+    }
+  });
+  return { first, again };
+}
+
+/** CPU seconds of psql itself. */
+async function copyToNowhere(url: string, wanted: readonly string[]): Promise<number> {
+  const copy = `copy (select ${wanted.join(', ')} from (${sql}) q) to stdout`;
+  const child = spawn('sh', ['-c', 'psql "$1" -qXc "$2" > /dev/null && times', 'sh', url, copy], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (piece: Buffer) => {
+    said += piece.toString();
+  });
+  const [code] = (await once(child, 'close')) as [number];
+  if (code !== 0) {
+    throw new Error('psql is missing, or could not copy: there is nothing to compare with');
+  }
+  const times = [...(said.split('\n')[1] ?? '').matchAll(/(\d+)m([\d.]+)s/g)];
+  return times.reduce((sum, [, minutes, seconds]) => sum + Number(minutes) * 60 + Number(seconds), 0);
+}
+
+/** Runs the work and adds up what it cost here, in the child it reports on, and at the server. */
+async function measure(what: string, server: number, work: () => Promise<number | void>): Promise<Measured> {
+  let peak = 0;
+  const sampling = setInterval(() => {
+    peak = Math.max(peak, process.memoryUsage.rss());
+  }, 20);
+  const theirs = await settledCpu(server);
+  const [startedAt, own] = [performance.now(), process.cpuUsage()];
+  const child = await work();
+  const { user, system } = process.cpuUsage(own);
+  clearInterval(sampling);
+  const ours = child ?? (user + system) / 1e6;
+  const seconds = (performance.now() - startedAt) / 1000;
+  return {
+    what,
+    seconds,
+    cpuSeconds: ours + (await settledCpu(server)) - theirs,
+    ...(child === undefined ? { peakMb: peak / 1e6 } : {}),
+  };
+}
+
+async function postmaster(db: Db): Promise<number> {
+  const [row] = await db.query<{ pid: number }>('select pg_backend_pid() as pid');
+  return Number((await statOf(row?.pid ?? 0))[1]);
+}
+
+/** {@link serverCpu} once it stands still: a backend that ended counts only after its parent has noticed. */
+async function settledCpu(server: number): Promise<number> {
+  let before = -1;
+  for (let now = await serverCpu(server); now !== before; now = await serverCpu(server)) {
+    before = now;
+    await setTimeout(200);
+  }
+  return before;
+}
+
+/** CPU seconds of the server: its main process, the backends that ended, and those that live. */
+async function serverCpu(server: number): Promise<number> {
+  const seconds = (stat: readonly string[], from: number, to: number): number =>
+    stat.slice(from, to).reduce((sum, ticks) => sum + Number(ticks) / 100, 0);
+  let sum = seconds(await statOf(server), 11, 15);
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    // A process may end while we look: then it is in the sum of its parent.
+    const stat = await statOf(Number(pid)).catch(() => []);
+    sum += stat[1] === String(server) ? seconds(stat, 11, 13) : 0;
+  }
+  return sum;
+}
+
+/** The fields of /proc/<pid>/stat from the state on: the name before it may hold anything. */
+async function statOf(pid: number): Promise<readonly string[]> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
