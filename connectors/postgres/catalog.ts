@@ -138,9 +138,4 @@ export function proveColumns(query: Query, columns: readonly Column[]): void {
       fix: `It has: ${[...names].slice(0, 20).join(', ')}. Correct the query or the settings.`,
     });
   }
-  if (query.key.length === 0) {
-    throw new ActivateError('SQL_FAILED', 'No key column is chosen.', {
-      fix: 'Choose the column that tells rows apart.',
-    });
-  }
 }

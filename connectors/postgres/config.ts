@@ -83,8 +83,9 @@ export function clientConfig(login: Login, applicationName: string): ClientConfi
     port: login.port,
     database: login.database,
     user: login.user,
-    // A function, since `pg` looks into files of the machine's user when there is none.
-    password: () => login.password ?? '',
+    // Never none: `pg` would look into files of this machine's user. Never empty: it would refuse that by itself, in
+    // the middle of the login, and leave the connection open at the server. So the server refuses it.
+    password: login.password || ' ',
     ssl: login.tls === 'off' ? false : { rejectUnauthorized: login.tls === 'verify' },
     application_name: applicationName,
     connectionTimeoutMillis: 10_000,

@@ -162,12 +162,8 @@ function ofNetwork(failure: Failure, login: Login): Sentence {
     return ['CONFIG_INVALID', message, fix, { tls: message }];
   }
   if (failure.message.startsWith('SASL')) {
-    return [
-      'AUTH_REJECTED',
-      `The login of ${login.user} failed: the server wants a password.`,
-      'Fill in the password.',
-      { password: 'The server wants a password.' },
-    ];
+    const message = `The server at ${at} does not prove that it knows the password.`;
+    return ['AUTH_REJECTED', message, 'Check host and port: this may be another server.', { host: message }];
   }
   return [
     'UNAVAILABLE',

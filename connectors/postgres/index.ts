@@ -12,6 +12,7 @@ export const postgres: Connector<typeof config> = {
   name: 'PostgreSQL',
   summary: 'Reads tables and queries of a PostgreSQL database.',
   config,
+  dialect: 'postgresql',
   open: async (values, context) => {
     const login = loginOf(values);
     return sourceOf(await createSession(login, context.applicationName), login);
@@ -53,10 +54,12 @@ async function read(session: Session, query: Query, limits: Limits): Promise<Rea
     const others = query.columns
       .filter((name) => !query.key.includes(name))
       .map((name) => `q.${quoted(name)}`);
+    // Without a key any order will do.
+    const order = keys.length === 0 ? '' : `ORDER BY ${keys.map((key) => key.sort).join(', ')}`;
     const copy = reader.copy({
       before: `COPY (SELECT ${[...keys.map((key) => key.value), ...others].join(', ')} FROM (`,
       sql: query.sql,
-      after: `) AS q ORDER BY ${keys.map((key) => key.sort).join(', ')}) TO STDOUT`,
+      after: `) AS q ${order}) TO STDOUT`,
     });
     return { order: keys.map((key) => key.order), lines: linesOf(reader, copy) };
   } catch (error) {

@@ -415,6 +415,13 @@ describe('key order', () => {
     expect(await text(reading)).toBe('a\t1\tx\na\t2\tx\nb\t1\tx\n');
   });
 
+  it('is any where there is no key', async () => {
+    const reading = await source.read({ sql: 'select 1 as a, 2 as b', key: [], columns: ['b', 'a'] }, limits);
+
+    expect(reading.order).toEqual([]);
+    expect(await text(reading)).toBe('2\t1\n');
+  });
+
   it('holds where the server stores another encoding', async () => {
     const name = `enc_${Date.now()}`;
     await admin.query(
