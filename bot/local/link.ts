@@ -47,8 +47,9 @@ export function formPage({ openLink, closeLink, dispatch }: LinkOptions): Reques
     if (link === undefined) {
       return;
     }
-    // The link says which command this is, whatever the page sends.
-    const reply = await dispatch.run({ command: link.form.command, input: readForm(req.body) }, link.origin);
+    // The link says which command this is, whatever the page sends; `linked` that a secret may be typed here.
+    const input = { ...link.form.hidden, ...readForm(req.body), linked: 'true' };
+    const reply = await dispatch.run({ command: link.form.command, input }, link.origin);
     if (reply.kind === 'form') {
       res.status(Object.keys(reply.form.errors).length > 0 ? 422 : 200);
       res.type('html').send(formDocument(reply.form));

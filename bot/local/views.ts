@@ -42,21 +42,17 @@ export async function conversationView(viewing: Viewing, opened: Opened): Promis
   const earlier =
     found.length > show &&
     html`<li class="earlier"><a class="button" data-nav href="?show=${show + PAGE_SIZE}">Show earlier messages</a></li>`;
-  const { title, note } = heading(conversation);
-  const main = html`<main id="main" data-seen="${seenUpTo}" data-newest="${newest}">${topBar(title, note)}
+  const main = html`<main id="main" data-seen="${seenUpTo}" data-newest="${newest}">${heading(conversation)}
 <ol class="timeline" id="timeline" tabindex="-1" aria-label="Messages">${earlier}${found.length <= show && beginning(conversation)}${drawTimeline(messages, scene)}</ol>
 ${composer(conversation)}</main>`;
   const name = conversation.person === undefined ? `#${conversation.name}` : 'Activate';
   return page(viewing, conversation.id, name, main, drawThread(conversation, answers, scene));
 }
 
-function heading(conversation: store.Conversation): { title: Html; note: string } {
+function heading(conversation: store.Conversation): Html {
   return conversation.person === undefined
-    ? {
-        title: html`<span class="sign">#</span>${conversation.name}`,
-        note: 'Everybody in this chat reads along',
-      }
-    : { title: html`${botAvatar}Activate`, note: `Only you and the bot` };
+    ? topBar(html`<span class="sign">#</span>${conversation.name}`)
+    : topBar(html`${botAvatar}Activate`, 'Only you and the bot');
 }
 
 function beginning(conversation: store.Conversation): Html {

@@ -306,7 +306,7 @@ describe('the page behind a one-time link', () => {
 
     expect(answer.body).toContain('warehouse is connected');
     expect(dispatch.asked.at(-1)).toEqual({
-      run: { command: 'save-source', input: { password: 'hunter2' } },
+      run: { command: 'save-source', input: { password: 'hunter2', linked: 'true' } },
       origin,
     });
     expect((await ask('/form/good')).status).toBe(410);

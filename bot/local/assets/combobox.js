@@ -158,6 +158,8 @@ class Combobox {
     }
     this.list.replaceChildren(...rows);
     this.show(true);
+    // The form scrolls, and its last field's list would open below its edge.
+    this.list.scrollIntoView({ block: 'nearest' });
     rows[this.at]?.scrollIntoView({ block: 'nearest' });
     const active = this.at === -1 ? '' : `${this.list.id}-${this.at}`;
     this.input.setAttribute('aria-activedescendant', active);

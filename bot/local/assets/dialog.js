@@ -160,7 +160,10 @@ function focusFirst(dialog) {
     dialog.querySelector('.form-body')?.querySelector(first) ??
     dialog.querySelector('[data-submit]');
   target?.focus();
-  target?.select?.();
+  if (target?.matches('input')) {
+    // Typing replaces a short answer; a longer text is there to be gone on with.
+    target.select();
+  }
   for (const area of dialog.querySelectorAll('textarea')) {
     grow(area);
   }

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { formPage } from '../../../bot/local/link.ts';
 import { createLocal } from '../../../bot/local/platform.ts';
 import { createSender } from '../../../bot/local/sender.ts';
 import type { Platform } from '../../../bot/platform.ts';
@@ -26,6 +27,7 @@ const channels = [
   { id: 'data', name: 'data-team' },
   { id: 'quiet', name: 'random' },
 ];
+const ada = { kind: 'person', platform: 'local', id: 'ada' } as const;
 const sales = { kind: 'conversation', platform: 'local', id: 'sales' } as const;
 const pictures = 'test-output/local';
 
@@ -331,6 +333,57 @@ describe.skipIf(noBrowser !== undefined)(
       await ada.getByText('There is no command /remind here.').waitFor();
       expect(await composer(ada).inputValue()).toBe('/remind me');
       opened = opened.map((one) => ({ ...one, heard: one.heard.filter((line) => !line.includes('404')) }));
+    });
+
+    it('says that it works on something that takes long', async () => {
+      let finish = (): void => undefined;
+      dispatch.slow = new Promise((resolve) => {
+        finish = resolve;
+      });
+      const ada = await visit('ada');
+      await type(ada, '/activate slow');
+
+      await ada.getByText('Activate is working…').waitFor();
+      finish();
+
+      await ada.getByText('That took a while.').waitFor();
+      await ada.getByText('Activate is working…').waitFor({ state: 'hidden' });
+    });
+
+    it('draws the form behind a one-time link, with errors and then the end', async () => {
+      await server.close();
+      const first = await dispatch.run(
+        { command: 'new-alert', input: {} },
+        { person: ada, conversation: sales },
+      );
+      const form = formPage({
+        openLink: async () =>
+          first.kind === 'form'
+            ? { form: first.form, origin: { person: ada, conversation: sales } }
+            : undefined,
+        closeLink: async () => undefined,
+        dispatch,
+      });
+      server = await createServer({
+        platforms: [],
+        form,
+        port: 0,
+        log: silentLog,
+        metrics: async () => '',
+        ready: async () => ({ ok: true, checks: {} }),
+      });
+      const page = await visit('ada', '/form/token');
+      await page.getByLabel('Name').fill('Deals');
+      await page.getByRole('button', { name: 'Next' }).click();
+      await page.getByText('Did you mean public.deals?').waitFor();
+      await page.getByLabel('Table').fill('deals');
+      await page.getByRole('option', { name: 'public.deals' }).click();
+      await shot(page, '24-link');
+      await page.getByRole('button', { name: 'Next' }).click();
+      await page.getByRole('button', { name: 'Create alert' }).click();
+      await page.getByRole('heading', { name: 'Deals is on' }).waitFor();
+      await shot(page, '25-link-end');
+      opened = opened.map((one) => ({ ...one, heard: one.heard.filter((line) => !line.includes('422')) }));
     });
 
     it('keeps what is being typed while messages come in', async () => {

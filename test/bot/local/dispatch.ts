@@ -127,7 +127,11 @@ function wrong(input: Raw): Raw {
 }
 
 /** A dispatcher of a dozen lines: enough of a house for a chat to be tried in. Keeps what it was asked. */
-export function createDispatch(): Dispatch & { readonly asked: { run: Invocation; origin: Origin }[] } {
+export function createDispatch(): Dispatch & {
+  readonly asked: { run: Invocation; origin: Origin }[];
+  /** What the command `slow` waits for. */
+  slow: Promise<void>;
+} {
   const asked: { run: Invocation; origin: Origin }[] = [];
   const drafts = new Map<string, Raw>();
 
@@ -189,6 +193,9 @@ export function createDispatch(): Dispatch & { readonly asked: { run: Invocation
     switch (command) {
       case 'new-alert':
         return newAlert(input, name);
+      case 'slow':
+        await house.slow;
+        return { kind: 'done', note: 'That took a while.' };
       case 'claim':
         return {
           kind: 'card',
@@ -271,8 +278,9 @@ export function createDispatch(): Dispatch & { readonly asked: { run: Invocation
     }
   };
 
-  return {
+  const house: ReturnType<typeof createDispatch> = {
     asked,
+    slow: Promise.resolve(),
     run,
     parse: (line) => ({ command: line.split(' ')[0] ?? '', input: {} }),
     typed: (line, origin) => run({ command: line.split(' ')[0] ?? '', input: {} }, origin),
@@ -282,7 +290,8 @@ export function createDispatch(): Dispatch & { readonly asked: { run: Invocation
         .filter((value) => value.includes(typed))
         .map((value) => ({ value, label: value, hint: '431 rows' }));
     },
-    complete: async (line) => commands.filter((one) => one.value.startsWith(line)),
+    complete: async (line: string) => commands.filter((one) => one.value.startsWith(line)),
     mayOpenForm: () => true,
   };
+  return house;
 }
