@@ -14,7 +14,7 @@ export function avatar(id: string, name: string): Html {
   );
   let sum = 0;
   for (const sign of id) {
-    sum = (sum * 31 + (sign.codePointAt(0) ?? 0)) % 9973;
+    sum = (sum * 33 + (sign.codePointAt(0) ?? 0)) % 9973;
   }
   return html`<span class="avatar hue-${sum % 8}" aria-hidden="true">${initials.join('').toUpperCase()}</span>`;
 }

@@ -1,8 +1,8 @@
 import { enhanceLookups } from './combobox.js';
 import { busy, send } from './talk.js';
 
-/** Asks before something that can't be taken back; true for yes. */
-export function confirmed(question, label) {
+/** Asks before something that can't be taken back; true for yes. `style` is that of the button that was pressed. */
+export function confirmed(question, label, style) {
   const dialog = document.createElement('dialog');
   dialog.className = 'sheet confirm';
   const text = document.createElement('p');
@@ -10,7 +10,7 @@ export function confirmed(question, label) {
   const foot = document.createElement('footer');
   foot.className = 'form-foot';
   const no = button('Cancel', 'button quiet', () => dialog.close('no'));
-  const yes = button(label, 'button primary', () => dialog.close('yes'));
+  const yes = button(label, `button primary ${style}`, () => dialog.close('yes'));
   yes.autofocus = true;
   foot.append(no, yes);
   dialog.append(text, foot);

@@ -151,7 +151,8 @@ function show(answer, place) {
 async function press(button) {
   const { command, input } = JSON.parse(button.dataset.run);
   const question = button.dataset.confirm;
-  if (question !== undefined && !(await confirmed(question, button.textContent))) {
+  const style = button.classList.contains('danger') ? 'danger' : '';
+  if (question !== undefined && !(await confirmed(question, button.textContent, style))) {
     return;
   }
   const menu = button.closest('details.menu');
