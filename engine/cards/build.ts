@@ -75,3 +75,7 @@ export function moment(at: Date, timeZone: string): string {
 export function shorten(value: string, length: number): string {
   return value.length <= length ? value : `${value.slice(0, length - 1)}…`;
 }
+
+export function heading(words: string): Block {
+  return { type: 'heading', text: words };
+}

@@ -1,0 +1,39 @@
+import type { Action, Card } from '../engine/contracts/card.ts';
+import type { Reply } from '../engine/contracts/chat.ts';
+import { type ActivateError, ERRORS } from '../engine/contracts/errors.ts';
+import type { Invocation } from '../engine/contracts/refs.ts';
+
+/** A card that says what went wrong and what to do now; only its caller sees it. */
+export function trouble(
+  title: string,
+  sentence: string,
+  fix: string | undefined,
+  next: readonly Action[],
+): Reply {
+  const card: Card = {
+    title,
+    tone: 'bad',
+    blocks: [
+      { type: 'text', text: [sentence] },
+      ...(fix === undefined ? [] : [{ type: 'text', text: [fix] } as const]),
+      ...(next.length === 0 ? [] : [{ type: 'actions', actions: next } as const]),
+    ],
+    fallback: fix === undefined ? sentence : `${sentence} ${fix}`,
+  };
+  return { kind: 'card', card, to: 'caller' };
+}
+
+/** What a person is shown of an error: its own words, or an apology with a reference into the log. */
+export function errorReply(error: ActivateError, again: Invocation, reference: string): Reply {
+  const retry: Action = { type: 'button', label: 'Try again', run: again };
+  if (error.code === 'BUG') {
+    return trouble(
+      'That is our mistake',
+      `Something went wrong inside Activate (reference ${reference}). Nothing was changed.`,
+      'Try again; if it happens again, show this reference to whoever runs Activate.',
+      [retry],
+    );
+  }
+  const worthIt = ERRORS[error.code].retry !== 'never';
+  return trouble('That did not work', error.message, error.fix, worthIt ? [retry] : []);
+}

@@ -1,0 +1,4 @@
+import 'dotenv/config';
+import { startOrExplain } from './roof.ts';
+
+await startOrExplain({ web: true, worker: true, demo: !process.argv.includes('--no-demo') });

@@ -1,0 +1,213 @@
+import { bold, code, context, moment, text } from '../engine/cards/build.ts';
+import { tableBlock } from '../engine/cards/show.ts';
+import type { Block } from '../engine/contracts/card.ts';
+import type { Lookup, Step } from '../engine/contracts/command.ts';
+import { splitMany } from '../engine/contracts/form.ts';
+import type { Raw } from '../engine/contracts/refs.ts';
+import type { AlertSettings } from '../engine/model/alert.ts';
+import { describeSchedule, nextRuns, parseSchedule } from '../engine/schedule/cron.ts';
+import type { Services } from '../engine/services.ts';
+import { at, draftOf, hole, queryOf, slug, suggestedText, targetsOf, thresholdOf } from './alert-fields.ts';
+import { alerts, matching, sources } from './lookups.ts';
+
+const columns: Lookup<Services> = async (typed, raw, _caller, services) =>
+  matching(await columnNames(raw, services), typed);
+
+async function columnNames(raw: Raw, services: Services): Promise<readonly string[]> {
+  const table = await services.sources.preview(raw['source'] ?? '', await queryOf(raw, services), 1);
+  return table.columns.map((column) => column.name);
+}
+
+/** What fields of these steps offer while a person types. */
+export const alertLookups: Readonly<Record<string, Lookup<Services>>> = {
+  alerts,
+  sources,
+  columns,
+  tables: async (typed, raw, _caller, services) =>
+    matching(await services.sources.tables(raw['source'] ?? '', typed), typed),
+  models: async (typed, _raw, _caller, services) =>
+    matching(
+      (await services.models.list()).map((model) => model.name),
+      typed,
+    ),
+  people: (typed, _raw, caller, services) => services.people.search(typed, caller),
+  targets: async (typed, raw, caller, services) => {
+    const [channels, people, names] = await Promise.all([
+      services.places.search(typed, caller),
+      services.people.search(typed, caller),
+      columnNames(raw, services),
+    ]);
+    const wanted = typed.toLowerCase();
+    const fromColumns = names
+      .filter((name) => name.toLowerCase().includes(wanted) || 'column'.startsWith(wanted))
+      .flatMap((name) => [
+        { value: `person:${name}`, label: `The person in column ${name}` },
+        { value: `channel:${name}`, label: `The channel in column ${name}` },
+      ]);
+    return [...channels.slice(0, 8), ...people.slice(0, 6), ...fromColumns.slice(0, 10)];
+  },
+};
+
+const query: Step<Services> = {
+  title: 'What to watch',
+  fields: () => ['source', 'sql', 'table', 'model'],
+  prepare: async (_raw, _caller, services) => {
+    const known = await services.sources.list();
+    const first = known[0]?.name;
+    return {
+      intro:
+        first === undefined
+          ? [text('No warehouse is connected yet: say ', code('/activate connect'), ' first.')]
+          : [text('Each row that the query gives is something worth telling somebody.')],
+      initial: first === undefined ? {} : { source: first },
+    };
+  },
+  check: async (raw, _caller, services) => {
+    const field = raw['sql'] !== undefined && raw['sql'] !== '' ? 'sql' : raw['table'] ? 'table' : 'sql';
+    const sql = await at(field, () => queryOf(raw, services));
+    await at(field, () => services.alerts.examine(raw['source'] ?? '', sql));
+    return {};
+  },
+};
+
+const found: Step<Services> = {
+  title: 'What was found',
+  fields: () => ['key', 'trigger'],
+  prepare: async (raw, _caller, services) => {
+    const finding = await services.alerts.examine(raw['source'] ?? '', await queryOf(raw, services));
+    const blocks: Block[] = [
+      text(
+        bold(`${finding.rows.toLocaleString('en')} ${finding.rows === 1 ? 'row' : 'rows'}`),
+        ' just now. The first of them:',
+      ),
+      tableBlock(finding.sample, finding.rows),
+      context(finding.columns.map((column) => `${column.name} ${column.native}`).join(' · ')),
+      ...finding.warnings.map((warning) => text('⚠️ ', warning)),
+    ];
+    const key = finding.suggestedKey.length === 0 ? {} : { key: JSON.stringify(finding.suggestedKey) };
+    return { intro: blocks, initial: { ...key, trigger: 'added' } };
+  },
+  check: async (raw, _caller, services) => {
+    const key = splitMany(raw['key'] ?? '');
+    const names = await columnNames(raw, services);
+    const missing = key.find((name) => !names.includes(name));
+    if (missing !== undefined) {
+      return { key: `There is no column "${missing}". The columns are: ${names.join(', ')}.` };
+    }
+    return key.length === 0 && raw['trigger'] !== 'threshold'
+      ? { key: 'Choose the column that tells rows apart.' }
+      : {};
+  },
+};
+
+const watched: Step<Services> = {
+  title: 'Which changes',
+  fields: (raw) => (raw['trigger'] === 'changed' ? ['watch'] : []),
+};
+
+const line: Step<Services> = {
+  title: 'Which number',
+  fields: (raw) => (raw['trigger'] === 'threshold' ? ['on', 'column', 'test', 'limit'] : []),
+  prepare: async () => ({ initial: { on: 'value', test: 'above' } }),
+  check: async (raw, _caller, services) => {
+    const names = await columnNames(raw, services);
+    const needs = raw['on'] !== 'count';
+    return needs && !names.includes(raw['column'] ?? '')
+      ? { column: `Choose a column: ${names.join(', ')}.` }
+      : {};
+  },
+};
+
+const message: Step<Services> = {
+  title: 'What to say, and where',
+  fields: () => ['title', 'message', 'to', 'tag', 'mode'],
+  prepare: async (raw, caller, services) => {
+    const names =
+      raw['trigger'] === 'threshold' && raw['on'] === 'count' ? ['count'] : await columnNames(raw, services);
+    const table = await services.sources.preview(raw['source'] ?? '', await queryOf(raw, services), 1);
+    const suggested =
+      names[0] === 'count' && names.length === 1
+        ? { title: 'The count crossed the line', message: '{{ count }} rows' }
+        : suggestedText(table.columns);
+    const more =
+      raw['trigger'] === 'changed'
+        ? [context('The value before the change: ', code('{{ previous.column }}'))]
+        : [];
+    return {
+      intro: [context('At hand: ', ...names.flatMap((name) => [code(hole(name)), ' '])), ...more],
+      initial: { ...suggested, mode: 'card', ...(caller.conversation.id === caller.person.id ? {} : {}) },
+    };
+  },
+  check: async (raw, caller, services) => {
+    const table = await services.sources.preview(raw['source'] ?? '', await queryOf(raw, services), 1);
+    services.alerts.checkMessage(table.columns, {
+      title: raw['title'] ?? '',
+      message: raw['message'] ?? '',
+      trigger: raw['trigger'] as AlertSettings['trigger'],
+      threshold: thresholdOf(raw),
+    });
+    const names = table.columns.map((column) => column.name);
+    const targets = await targetsOf(splitMany(raw['to'] ?? ''), caller, services);
+    const missing = targets
+      .flatMap((target) => ('column' in target ? [target.column] : []))
+      .find((name) => !names.includes(name));
+    return missing === undefined ? {} : { to: `There is no column "${missing}".` };
+  },
+};
+
+const when: Step<Services> = {
+  title: 'Name and schedule',
+  fields: () => ['name', 'schedule', 'timeZone'],
+  prepare: async (raw, caller) => ({
+    initial: {
+      name: slug((raw['title'] ?? '').replaceAll(/\{\{.*?\}\}/g, '')) || 'my-alert',
+      schedule: 'every 15 minutes',
+      timeZone: caller.timeZone,
+    },
+  }),
+  check: async (raw, _caller, services) => {
+    await at('schedule', async () => parseSchedule(raw['schedule'] ?? '', raw['timeZone'] ?? 'UTC'));
+    const name = slug(raw['name'] ?? '');
+    if (name === '') {
+      return { name: 'Use letters and digits.' };
+    }
+    const taken =
+      raw['alert'] !== name && (await services.alerts.list()).some(({ sync }) => sync.name === name);
+    return taken ? { name: `There is already an alert "${name}".` } : {};
+  },
+};
+
+const preview: Step<Services> = {
+  title: 'Preview',
+  fields: () => ['existing'],
+  prepare: async (raw, caller, services) => {
+    const draft = await draftOf(raw, caller, services);
+    const finding = await services.alerts.examine(draft.source, draft.sql, draft.key);
+    const card = await services.alerts.previewCard(draft, finding);
+    const next = nextRuns(draft.schedule, services.now(), 3).map((date) =>
+      moment(date, draft.schedule.timeZone),
+    );
+    return {
+      intro: [
+        context('This is how it will look:'),
+        { type: 'heading', text: card.title },
+        ...card.blocks,
+        { type: 'divider' },
+        text(
+          bold(
+            `${finding.rows.toLocaleString('en')} ${finding.rows === 1 ? 'row matches' : 'rows match'} now. `,
+          ),
+          describeSchedule(draft.schedule),
+          '.',
+        ),
+        context(`Next runs: ${next.join(' · ')}`),
+        ...finding.warnings.map((warning) => text('⚠️ ', warning)),
+      ],
+      initial: { existing: 'known' },
+      submit: raw['alert'] === undefined ? 'Create alert' : 'Save changes',
+    };
+  },
+};
+
+/** The way from a question to an alert, step by step. */
+export const alertSteps: readonly Step<Services>[] = [query, found, watched, line, message, when, preview];

@@ -1,0 +1,43 @@
+import { actions, button, text } from '../engine/cards/build.ts';
+import { field } from '../engine/contracts/form.ts';
+import { defineCommand } from './define.ts';
+import { alerts } from './lookups.ts';
+
+export const remove = defineCommand({
+  name: 'delete',
+  title: 'Delete an alert',
+  summary: 'Deletes an alert with its history, after asking.',
+  example: '/activate delete pql-free-tier',
+  access: 'editor',
+  fields: {
+    name: field.lookup({ label: 'Alert', lookup: 'alerts' }),
+    sure: field.optional(field.choice({ label: 'Are you sure?', of: { yes: 'Yes, delete it', no: 'No' } })),
+  },
+  positional: ['name'],
+  lookups: { alerts },
+  run: async ({ name, sure }, _caller, services) => {
+    const { sync } = await services.alerts.show(name);
+    if (sure !== 'yes') {
+      const card = {
+        title: `Delete ${sync.name}?`,
+        tone: 'warning',
+        blocks: [
+          text('Its history and the answers to its cards go with it. Posted messages stay.'),
+          actions(
+            button('Delete it', 'delete', { name, sure: 'yes' }, { style: 'danger' }),
+            button('Pause it', 'pause', { name }),
+          ),
+        ],
+        fallback: `Delete ${sync.name}? Say: /activate delete ${sync.name} sure=yes`,
+      } as const;
+      return { kind: 'card', to: 'caller', card };
+    }
+    await services.alerts.remove(name);
+    const card = {
+      title: `${name} is deleted`,
+      blocks: [text('It says nothing any more.')],
+      fallback: `${name} is deleted`,
+    };
+    return { kind: 'card', to: 'pressed', card };
+  },
+});

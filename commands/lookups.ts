@@ -1,0 +1,25 @@
+import type { Lookup } from '../engine/contracts/command.ts';
+import type { Options } from '../engine/contracts/form.ts';
+import type { Services } from '../engine/services.ts';
+
+/** Options that several commands offer while a person types. */
+export const alerts: Lookup<Services> = async (typed, _raw, _caller, services) =>
+  matching(
+    (await services.alerts.list()).map(({ sync }) => sync.name),
+    typed,
+  );
+
+export const sources: Lookup<Services> = async (typed, _raw, _caller, services) =>
+  matching(
+    (await services.sources.list()).map((source) => source.name),
+    typed,
+  );
+
+/** The names that contain what was typed; those that begin with it first. */
+export function matching(names: readonly string[], typed: string): Options {
+  const wanted = typed.trim().toLowerCase();
+  return names
+    .filter((name) => name.toLowerCase().includes(wanted))
+    .sort((a, b) => Number(b.toLowerCase().startsWith(wanted)) - Number(a.toLowerCase().startsWith(wanted)))
+    .map((name) => ({ value: name, label: name }));
+}

@@ -1,0 +1,25 @@
+import { moment, text } from '../engine/cards/build.ts';
+import { field } from '../engine/contracts/form.ts';
+import { defineCommand } from './define.ts';
+import { alerts } from './lookups.ts';
+
+export const resume = defineCommand({
+  name: 'resume',
+  title: 'Resume an alert',
+  summary: 'Lets a paused alert go on.',
+  example: '/activate resume pql-free-tier',
+  access: 'editor',
+  fields: { name: field.lookup({ label: 'Alert', lookup: 'alerts' }) },
+  positional: ['name'],
+  lookups: { alerts },
+  run: async ({ name }, caller, services) => {
+    const at = await services.alerts.resume(name);
+    const card = {
+      title: `${name} goes on`,
+      tone: 'good',
+      blocks: [text(`Next run: ${moment(at, caller.timeZone)}.`)],
+      fallback: `${name} goes on`,
+    } as const;
+    return { kind: 'card', to: 'caller', card };
+  },
+});

@@ -1,0 +1,32 @@
+import { progressCard } from '../engine/cards/progress.ts';
+import { field } from '../engine/contracts/form.ts';
+import { defineCommand } from './define.ts';
+import { alerts } from './lookups.ts';
+
+const waitMs = 15 * 60_000;
+
+export const run = defineCommand({
+  name: 'run',
+  title: 'Run now',
+  summary: 'Runs an alert now and shows how it goes.',
+  example: '/activate run pql-free-tier',
+  access: 'editor',
+  fields: {
+    name: field.lookup({ label: 'Alert', lookup: 'alerts' }),
+    wait: field.optional(field.choice({ label: 'Wait for the end', of: { true: 'Yes', false: 'No' } })),
+  },
+  positional: ['name'],
+  lookups: { alerts },
+  run: async ({ name, wait }, caller, services) => {
+    const started = await services.runs.start(name, caller, 'manual');
+    if (caller.platform !== 'cli') {
+      return { kind: 'done', note: `Running ${name}: the card here shows how it goes.` };
+    }
+    if (wait !== 'true') {
+      return { kind: 'done', note: `Run ${started.id} of ${name} is queued.` };
+    }
+    const ended = await services.runs.finished(started.id, waitMs);
+    const seconds = ((ended.finishedAt?.getTime() ?? 0) - (ended.startedAt?.getTime() ?? 0)) / 1000;
+    return { kind: 'card', to: 'caller', card: progressCard(name, ended, seconds) };
+  },
+});

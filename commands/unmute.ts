@@ -1,0 +1,18 @@
+import { field } from '../engine/contracts/form.ts';
+import { defineCommand } from './define.ts';
+import { alerts } from './lookups.ts';
+
+export const unmute = defineCommand({
+  name: 'unmute',
+  title: 'Unmute an alert',
+  summary: 'Lets a muted alert speak again.',
+  example: '/activate unmute pql-free-tier',
+  access: 'editor',
+  fields: { name: field.lookup({ label: 'Alert', lookup: 'alerts' }) },
+  positional: ['name'],
+  lookups: { alerts },
+  run: async ({ name }, _caller, services) => {
+    await services.alerts.mute(name, null);
+    return { kind: 'done', note: `${name} speaks again.` };
+  },
+});
