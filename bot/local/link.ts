@@ -55,8 +55,12 @@ export function formPage({ openLink, closeLink, dispatch }: LinkOptions): Reques
       res.type('html').send(formDocument(reply.form));
       return;
     }
-    await closeLink(req.params.token);
-    res.type('html').send(endDocument(reply));
+    // What failed can be tried again behind the same link, until its time is over.
+    const failed = reply.kind === 'card' && reply.card.tone === 'bad';
+    if (!failed) {
+      await closeLink(req.params.token);
+    }
+    res.type('html').send(endDocument(reply, failed));
   });
   router.post('/:token/options', async (req, res) => {
     const link = await opened(req, res);
@@ -74,7 +78,7 @@ function formDocument(form: Form): string {
   );
 }
 
-function endDocument(reply: Exclude<Reply, { kind: 'form' }>): string {
+function endDocument(reply: Exclude<Reply, { kind: 'form' }>, failed: boolean): string {
   if (reply.kind === 'done') {
     return plainPage('Done', [reply.note ?? 'That is all that was needed.', 'You can close this page.']);
   }
@@ -83,6 +87,10 @@ function endDocument(reply: Exclude<Reply, { kind: 'form' }>): string {
   const card = new Html(drawCard({ ...reply.card, blocks }).payload);
   return shell(
     `${reply.card.title} · Activate`,
-    html`<main class="alone"><div class="sheet end">${card}<p class="card-context">You can close this page and go on in the chat.</p></div></main>`,
+    html`<main class="alone"><div class="sheet end">${card}${
+      failed
+        ? html`<p><a class="button primary" href="">Try again</a></p>`
+        : html`<p class="card-context">You can close this page and go on in the chat.</p>`
+    }</div></main>`,
   );
 }

@@ -30,6 +30,8 @@ const linked: Form = {
   submit: 'Save',
 };
 
+const forms = { good: linked, failing: { ...linked, command: 'no-such-command' } };
+
 let fresh: FreshDb;
 let server: Server;
 const dispatch = createDispatch();
@@ -311,5 +313,12 @@ describe('the page behind a one-time link', () => {
     });
     expect((await ask('/form/good')).status).toBe(410);
     expect((await ask('/form/other')).body).toContain('This link is used up');
+  });
+
+  it('stays good when what it was for failed', async () => {
+    const answer = await ask('/form/failing', { headers: ours, body: 'f.password=hunter2' });
+
+    expect(answer.body).toContain('Try again');
+    expect((await ask('/form/failing')).status).toBe(200);
   });
 });
