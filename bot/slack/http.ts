@@ -79,7 +79,7 @@ function greet(body: Readonly<Record<string, unknown>>): string | undefined {
 }
 
 /** True when the body was signed with our secret, lately. */
-export function isSigned(secret: string, request: IncomingMessage, body: Buffer, now: Date): boolean {
+function isSigned(secret: string, request: IncomingMessage, body: Buffer, now: Date): boolean {
   const time = String(request.headers['x-slack-request-timestamp'] ?? '');
   const given = Buffer.from(String(request.headers['x-slack-signature'] ?? ''));
   if (!/^\d+$/.test(time) || Math.abs(now.getTime() - Number(time) * 1000) > MAX_AGE_MS) {

@@ -30,7 +30,8 @@ const JSON_METHODS = /^(chat|views)\./;
  */
 export function createWeb(config: { readonly token: string; readonly apiUrl: string }): Web {
   const secure = config.apiUrl.startsWith('https:');
-  const options = { keepAlive: true, maxSockets: 64 };
+  // An idle connection is closed before Slack closes it: a post on a dead one would have an unknown outcome.
+  const options = { keepAlive: true, maxSockets: 64, timeout: TIMEOUT_MS };
   const agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
   const base = config.apiUrl.endsWith('/') ? config.apiUrl : `${config.apiUrl}/`;
   const target = new URL(base);

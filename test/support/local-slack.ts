@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(
@@ -72,7 +74,11 @@ export async function startLocalSlack(options: LocalSlackOptions): Promise<Local
   await writeFile(config, JSON.stringify(configOf(options)));
   const port = await freePort();
   const args = ['--config', config, '--port', String(port), '--base-host', '127.0.0.1'];
-  const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const killed = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', killed);
   await started(child);
   const url = `http://127.0.0.1:${port}`;
   return {
@@ -84,6 +90,7 @@ export async function startLocalSlack(options: LocalSlackOptions): Promise<Local
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
       await ended;
+      process.removeListener('exit', killed);
       await rm(dir, { recursive: true, force: true });
     },
   };
@@ -163,10 +170,7 @@ function driver(url: string, options: LocalSlackOptions): Driver {
       const answer = (await read(`messages/${channel}`)) as { messages?: LocalMessage[] } | LocalMessage[];
       return Array.isArray(answer) ? answer : (answer.messages ?? []);
     },
-    modals: async () => {
-      const state = (await read('state')) as { modalStack?: Awaited<ReturnType<LocalSlack['modals']>> };
-      return state.modalStack ?? [];
-    },
+    modals: async () => (await readPage(url)).modalStack,
     until: async (check) => {
       const deadline = Date.now() + 15_000;
       for (;;) {
@@ -184,9 +188,8 @@ function driver(url: string, options: LocalSlackOptions): Driver {
   };
 }
 
-/** The page submits a modal over its WebSocket; Node 20 has no client of its own, so the frames are written here. */
-async function submitOverPage(url: string, user: string, values: object): Promise<void> {
-  const { request } = await import('node:http');
+/** Opens the WebSocket of the page; Node 20 has no client of its own, so the frames are written and read here. */
+function openPage(url: string): Promise<Duplex> {
   const upgrade = request(`${url}/ui`, {
     headers: {
       connection: 'Upgrade',
@@ -195,22 +198,66 @@ async function submitOverPage(url: string, user: string, values: object): Promis
       'sec-websocket-key': 'bG9jYWwtc2xhY2stdGVzdA==',
     },
   });
-  await new Promise<void>((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     upgrade.on('error', reject);
     upgrade.on('response', () => reject(new Error('local-slack did not open its WebSocket')));
-    upgrade.on('upgrade', (_response, stream) => {
-      stream.resume();
-      const payload = Buffer.from(JSON.stringify({ t: 'view_submit', user, values }));
-      const head = Buffer.alloc(4 + 4);
-      head.writeUInt8(0x81, 0);
-      head.writeUInt8(0x80 | 126, 1);
-      head.writeUInt16BE(payload.length, 2);
-      // A mask of zeros: the payload goes as it is.
-      stream.write(Buffer.concat([head, payload]), () => resolve());
-      setTimeout(() => stream.destroy(), 5000).unref();
+    upgrade.on('upgrade', (_response, stream, head) => {
+      stream.unshift(head);
+      resolve(stream);
     });
     upgrade.end();
   });
+}
+
+/** The page begins with everything there is, modals included; no other way leads to them. */
+async function readPage(
+  url: string,
+): Promise<{ readonly modalStack: Awaited<ReturnType<LocalSlack['modals']>> }> {
+  const stream = await openPage(url);
+  let bytes = Buffer.alloc(0);
+  for await (const part of stream as AsyncIterable<Buffer>) {
+    bytes = Buffer.concat([bytes, part]);
+    const text = firstFrame(bytes);
+    if (text !== undefined) {
+      stream.destroy();
+      return JSON.parse(text).state;
+    }
+  }
+  throw new Error('local-slack closed its page');
+}
+
+/** The text of the first frame, once all of it is there. */
+function firstFrame(bytes: Buffer): string | undefined {
+  if (bytes.length < 10) {
+    return undefined;
+  }
+  const short = bytes.readUInt8(1) & 127;
+  const [header, length] =
+    short < 126
+      ? [2, short]
+      : short === 126
+        ? [4, bytes.readUInt16BE(2)]
+        : [10, Number(bytes.readBigUInt64BE(2))];
+  return bytes.length < header + length ? undefined : bytes.subarray(header, header + length).toString();
+}
+
+/** Submits the modal on top, as the page does. Resolves once the answer of the app is in. */
+async function submitOverPage(url: string, user: string, values: object): Promise<void> {
+  const stream = await openPage(url);
+  const payload = Buffer.from(JSON.stringify({ t: 'view_submit', user, values }));
+  const head = Buffer.alloc(8);
+  head.writeUInt8(0x81, 0);
+  head.writeUInt8(0x80 | 126, 1);
+  head.writeUInt16BE(payload.length, 2);
+  // A mask of zeros: the payload goes as it is.
+  stream.write(Buffer.concat([head, payload]));
+  for await (const part of stream as AsyncIterable<Buffer>) {
+    // The page is told of a view, or of errors in it, when the app has answered.
+    if (/"t":"view(_errors)?"/.test(part.toString())) {
+      stream.destroy();
+      return;
+    }
+  }
 }
 
 function started(child: ChildProcess): Promise<void> {
