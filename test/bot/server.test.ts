@@ -54,7 +54,8 @@ beforeAll(async () => {
   const local = createLocal({ db: fresh.db, log: silentLog, people, channels });
   await local.receive(dispatch, stop.signal);
   const form = formPage({
-    openLink: async (token) => (token === 'good' && !used.has(token) ? { form: linked, origin } : undefined),
+    openLink: async (token) =>
+      token in forms && !used.has(token) ? { form: forms[token as keyof typeof forms], origin } : undefined,
     closeLink: async (token) => void used.add(token),
     dispatch,
   });
