@@ -35,7 +35,7 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** Starts what the roles say, in this order: database, worker, hearing, HTTP. */
+/** Starts what the roles say, in this order: database, hearing, HTTP, worker. */
 export async function start(env: Env, roles: Roles, log: Log): Promise<Running> {
   const platforms: Platform[] = [];
   const senders = (db: Db): readonly ChatPlatform[] => {
@@ -45,11 +45,12 @@ export async function start(env: Env, roles: Roles, log: Log): Promise<Running> 
   const app = await boot(env, { connectors, senders, log });
   const dispatch = dispatchOf(app);
   const stopping = new AbortController();
-  const worker = roles.worker ? await app.startWorker() : undefined;
   const server = roles.web ? await serve(app, platforms, dispatch, stopping.signal) : undefined;
   if (roles.demo && usesLocalChat(env)) {
+    // Before the worker: the warehouse has another address at each start.
     await startDemo(app, stopping.signal);
   }
+  const worker = roles.worker ? await app.startWorker() : undefined;
   return {
     app,
     dispatch,

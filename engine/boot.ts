@@ -22,6 +22,7 @@ import { type Embedded, startEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
 import { People } from './store/people.ts';
 import { createPlans } from './store/plans.ts';
+import { pruneRuns } from './store/runs.ts';
 import { createSnapshots } from './store/snapshots.ts';
 import { createServices } from './verbs/index.ts';
 
@@ -139,7 +140,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
         concurrency: env.WORKER_CONCURRENCY,
         leaseMs,
         metrics: metrics.worker,
-        chores: [() => remindOfSnoozed(shared, stopping.signal)],
+        chores: [() => remindOfSnoozed(shared, stopping.signal), hourly(() => pruneRuns(db, now()))],
         execute: (run, worker, signal) =>
           executeRun(
             {
@@ -165,6 +166,17 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
       await db.close();
       await embedded?.stop();
     },
+  };
+}
+
+/** Does its work when asked, but once an hour at most. */
+function hourly(work: () => Promise<void>): () => Promise<void> {
+  let last = 0;
+  return async () => {
+    if (Date.now() - last > 3_600_000) {
+      last = Date.now();
+      await work();
+    }
   };
 }
 

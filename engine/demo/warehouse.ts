@@ -75,7 +75,7 @@ select id, (array['query', 'export', 'api call'])[1 + n % 3], now() - random() *
 const addEvents = `
 insert into usage_events (workspace_id, kind, at)
 select id, (array['query', 'export', 'api call'])[1 + floor(random() * 3)::int], now()
-  from (select id from workspaces order by random() limit 6) some, generate_series(1, 3)
+  from (select id from workspaces order by random() limit 6) busy, generate_series(1, 3)
 `;
 
 /** The free workspace that is nearest to its limit uses up the rest. */
@@ -135,7 +135,7 @@ export async function moveWarehouse(url: string, log: Log, signal: AbortSignal):
   const timer = setInterval(() => {
     step += 1;
     move(pool, step).catch((error: Error) =>
-      log.debug({ error: error.message }, 'the demo warehouse stood still'),
+      log.warn({ error: error.message }, 'the demo warehouse stood still'),
     );
   }, stepMs);
   signal.addEventListener('abort', () => {

@@ -171,12 +171,12 @@ export async function keepProgressMessage(sql: Sql, id: number, message: Message
   await sql.query('update runs set progress_message = $2 where id = $1', [id, JSON.stringify(message)]);
 }
 
-/** Deletes finished runs beyond the newest hundred of each sync, older than a month, and with them their deliveries' cards. */
+/** Deletes runs that said nothing, older than a day and not among the newest hundred of their sync. */
 export async function pruneRuns(db: Db, now: Date): Promise<void> {
   await db.query(
-    `delete from runs r where state in ('done', 'failed') and finished_at < $1::timestamptz - interval '30 days'
+    `delete from runs r where state in ('done', 'failed') and finished_at < $1::timestamptz - interval '1 day'
        and not exists (select from deliveries d where d.run_id = r.id)
-       and r.id < (select coalesce(min(id), 0) from (select id from runs n where n.sync_id = r.sync_id order by id desc limit 100) newest)`,
+       and r.id < coalesce((select id from runs n where n.sync_id = r.sync_id order by id desc offset 100 limit 1), 0)`,
     [now],
   );
 }

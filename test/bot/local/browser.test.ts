@@ -376,7 +376,8 @@ describe.skipIf(noBrowser !== undefined)(
       await page.getByLabel('Name').fill('Deals');
       await page.getByRole('button', { name: 'Next' }).click();
       await page.getByText('Did you mean public.deals?').waitFor();
-      await page.getByLabel('Table').fill('deals');
+      // A page that has just arrived: the field searches once its script has run.
+      await page.getByRole('combobox', { name: 'Table' }).fill('deals');
       await page.getByRole('option', { name: 'public.deals' }).click();
       await shot(page, '24-link');
       await page.getByRole('button', { name: 'Next' }).click();

@@ -34,10 +34,9 @@ describe('migrations', () => {
   it('hears notifications', async () => {
     const stop = new AbortController();
     const heard = new Promise<string>((resolve) => {
-      fresh.db.listen('some channel', resolve, stop.signal).then(
-        () => fresh.db.query(`select pg_notify('some channel', 'hello')`),
-        resolve,
-      );
+      fresh.db
+        .listen('some channel', resolve, stop.signal)
+        .then(() => fresh.db.query(`select pg_notify('some channel', 'hello')`), resolve);
     });
 
     expect(await heard).toBe('hello');
