@@ -320,7 +320,7 @@ describe.skipIf(noBrowser !== undefined)(
       await ada.locator('#acting summary').click();
       await shot(ada, '16-acting');
       await ada.getByRole('button', { name: 'Chidi Rao' }).click();
-      await ada.getByText('Acting as').waitFor();
+      await ada.locator('[data-viewer=chidi] form.composer[data-alive]').waitFor();
       await type(ada, 'Hello');
 
       await ada.locator('#main').getByText('Hello').waitFor();
