@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { Dispatch, Origin, Reply } from '../engine/contracts/chat.ts';
 import { type Caller, type Command, ROLES } from '../engine/contracts/command.ts';
 import { asActivateError } from '../engine/contracts/errors.ts';
-import { check, type Fields, type Form, type Options } from '../engine/contracts/form.ts';
+import { check, type Fields, type Form, type Options, type Values } from '../engine/contracts/form.ts';
 import type { Log } from '../engine/contracts/log.ts';
 import type { Invocation, PersonRef, Raw } from '../engine/contracts/refs.ts';
 import { readLine } from './line.ts';
 import { errorReply, trouble } from './replies.ts';
-import { type DraftBook, Wizard } from './wizard.ts';
+import { type DraftBook, Wizard, wholeNumber } from './wizard.ts';
 
 /** A command whose field types have been forgotten, as the list of all holds it. */
 // biome-ignore lint/suspicious/noExplicitAny: `check` validates the input before `run` sees it.
@@ -56,8 +56,13 @@ function parseLine<S>(byName: ReadonlyMap<string, AnyCommand<S>>, line: string):
   if (command === undefined) {
     return { command: name === '' ? 'home' : name, input: {} };
   }
-  const names = ['yes', 'json', 'wait', ...Object.keys(command.fields)];
-  return { command: command.name, input: readLine(rest, command.positional ?? [], names) };
+  const fields = command.fields as Fields;
+  const positional = command.positional ?? [];
+  const verbatim = positional.find((field) => fields[field]?.widget.type === 'area');
+  return {
+    command: command.name,
+    input: readLine(rest, { names: Object.keys(fields), positional, verbatim }),
+  };
 }
 
 function mayOpenForm<S>(command: AnyCommand<S> | undefined, { input }: Invocation): boolean {
@@ -73,40 +78,70 @@ async function guarded<S>(
   invocation: Invocation,
   origin: Origin,
 ): Promise<Reply> {
-  const reference = randomBytes(4).toString('hex');
+  const command = byName.get(invocation.command);
+  if (command === undefined) {
+    return unknownCommand(parts.commands, invocation.command);
+  }
+  const input = knownInput(command, invocation.input);
   try {
-    const command = byName.get(invocation.command);
-    if (command === undefined) {
-      return unknownCommand(parts.commands, invocation.command);
-    }
     const caller: Caller = {
       ...origin,
       ...(await parts.identify(origin.person)),
       platform: origin.person.platform,
     };
     if (ROLES.indexOf(caller.role) < ROLES.indexOf(command.access)) {
-      await parts.audit({
-        caller,
-        command: command.name,
-        input: withoutSecrets(command, invocation.input),
-        outcome: 'refused',
-      });
+      await noted(parts, caller, command, input, 'refused');
       const sentence = `${command.title} needs the role ${command.access}; yours is ${caller.role}.`;
       return trouble('You may not do that', sentence, 'Ask an admin.', []);
     }
-    return await allowed(parts, command, invocation.input, caller);
+    const unread = invocation.input[''];
+    return unread === undefined ? await allowed(parts, command, input, caller) : misread(command, unread);
   } catch (thrown) {
+    const reference = randomBytes(4).toString('hex');
     const error = asActivateError(thrown);
-    const facts = { command: invocation.command, code: error.code, reference };
+    const facts = { command: command.name, code: error.code, reference };
     if (error.code === 'BUG') {
-      parts.log.error(
-        { ...facts, stack: error.cause instanceof Error ? error.cause.stack : error.stack },
-        'command failed',
-      );
+      const stack = error.cause instanceof Error ? error.cause.stack : error.stack;
+      parts.log.error({ ...facts, stack }, 'command failed');
     } else {
       parts.log.info({ ...facts, reason: error.message }, 'command could not be done');
     }
-    return errorReply(error, invocation, reference);
+    // A button is stored with its message, so that no secret may be in it.
+    return errorReply(error, { command: command.name, input: withoutSecrets(command, input) }, reference);
+  }
+}
+
+/** What a form carries unseen, beside the fields. */
+const carried = ['draft', 'step', 'back', 'closed', 'linked', 'asked'];
+
+function knownInput<S>(command: AnyCommand<S>, input: Raw): Raw {
+  const known = (name: string): boolean => Object.hasOwn(command.fields as Fields, name);
+  return Object.fromEntries(Object.entries(input).filter(([name]) => known(name) || carried.includes(name)));
+}
+
+function misread<S>(command: AnyCommand<S>, unread: string): Reply {
+  return trouble(
+    'I did not get all of that',
+    `${command.name} does not know what to do with "${unread}".`,
+    `A line that works: ${command.example}`,
+    [{ type: 'button', label: 'Help', run: { command: 'help', input: { about: command.name } } }],
+  );
+}
+
+/** Notes how a command ended. It has ended by then, so that a failing note must not look like a failing command. */
+async function noted<S>(
+  parts: DispatchParts<S>,
+  caller: Caller,
+  command: AnyCommand<S>,
+  input: Raw,
+  outcome: string,
+): Promise<void> {
+  try {
+    const given = withoutSecrets(command, input);
+    const answers = Object.entries(given).filter(([name]) => !carried.includes(name));
+    await parts.audit({ caller, command: command.name, input: Object.fromEntries(answers), outcome });
+  } catch (error) {
+    parts.log.error({ command: command.name, outcome, error: String(error) }, 'audit could not be written');
   }
 }
 
@@ -118,59 +153,74 @@ async function allowed<S>(
   caller: Caller,
 ): Promise<Reply> {
   if (needsLink(command, input, caller)) {
-    return linkReply(parts, command, input, caller);
+    return linkReply(parts, command, withoutSecrets(command, input), caller);
   }
-  const audited = (given: Raw, outcome: string): Promise<void> =>
-    parts.audit({ caller, command: command.name, input: withoutSecrets(command, given), outcome });
-  const finish = async (raw: Raw): Promise<Reply> => {
-    const checked = check(command.fields as Fields, raw);
-    if (!checked.ok) {
-      return { kind: 'form', form: formOf(command, raw, checked.errors) };
-    }
+  const finish = async (values: Values<Fields>, raw: Raw): Promise<Reply> => {
     try {
-      const reply = await command.run(checked.values, caller, parts.services);
-      await audited(raw, 'ok');
+      const reply = await command.run(values, caller, parts.services);
+      await noted(parts, caller, command, raw, 'ok');
       return reply;
     } catch (thrown) {
-      await audited(raw, asActivateError(thrown).code);
+      await noted(parts, caller, command, raw, asActivateError(thrown).code);
       throw thrown;
     }
   };
-  if (command.steps !== undefined) {
-    return new Wizard(parts, command, caller, finish).go(input);
-  }
-  const { closed, ...raw } = input;
-  if (closed !== undefined) {
-    return { kind: 'done' };
-  }
+  const { closed, asked, ...raw } = input;
+  const opening = openingFields(command);
   try {
-    return await finish(raw);
+    if (command.steps !== undefined) {
+      const checked = check(opening, raw);
+      const begins = raw['draft'] === undefined && closed === undefined;
+      return begins && !checked.ok && caller.platform !== 'cli'
+        ? { kind: 'form', form: formOf(command, opening, input, checked.errors) }
+        : await new Wizard(parts, command, caller, finish).go(input);
+    }
+    if (closed !== undefined) {
+      return { kind: 'done' };
+    }
+    const checked = check(opening, raw);
+    return checked.ok
+      ? await finish(checked.values, raw)
+      : { kind: 'form', form: formOf(command, opening, input, checked.errors) };
   } catch (thrown) {
-    const error = asActivateError(thrown);
-    const atFields = Object.fromEntries(
-      Object.entries(error.fields ?? {}).filter(([name]) => name in command.fields),
-    );
-    if (Object.keys(atFields).length === 0) {
+    const errors = Object.entries(asActivateError(thrown).fields ?? {});
+    const atFields = errors.filter(([name]) => Object.hasOwn(opening, name));
+    if (atFields.length === 0) {
       throw thrown;
     }
-    return { kind: 'form', form: formOf(command, raw, atFields) };
+    const form = formOf(command, opening, { ...raw, asked: 'true' }, Object.fromEntries(atFields));
+    return { kind: 'form', form };
   }
 }
 
-function formOf<S>(command: AnyCommand<S>, raw: Raw, errors: Raw): Form {
-  const given = Object.keys(raw).some((name) => name in command.fields);
+/** What is asked before anything else: all fields, or, of a command in steps, those that say what it is about. */
+function openingFields<S>(command: AnyCommand<S>): Fields {
+  const fields = command.fields as Fields;
+  if (command.steps === undefined) {
+    return fields;
+  }
+  return Object.fromEntries(
+    (command.positional ?? []).flatMap((name) => (fields[name] === undefined ? [] : [[name, fields[name]]])),
+  );
+}
+
+function formOf<S>(command: AnyCommand<S>, fields: Fields, input: Raw, errors: Raw): Form {
+  // A form that opens does not scold for what is missing: nobody was asked yet.
+  const shown = Object.entries(errors).filter(
+    ([name]) => input['asked'] !== undefined || (input[name] ?? '').trim() !== '',
+  );
+  const initial = Object.entries(withoutSecrets(command, input)).filter(([name]) =>
+    Object.hasOwn(fields, name),
+  );
   return {
     command: command.name,
     title: command.title,
     intro: [],
-    fields: command.fields as Fields,
-    initial: raw,
-    // A form that opens empty does not scold: only what was given and is wrong is marked.
-    errors: given
-      ? Object.fromEntries(Object.entries(errors).filter(([name]) => raw[name] !== undefined || name === ''))
-      : {},
-    hidden: {},
-    submit: 'Go',
+    fields,
+    initial: Object.fromEntries(initial),
+    errors: Object.fromEntries(shown),
+    hidden: { asked: 'true' },
+    submit: command.steps === undefined ? 'Go' : 'Next',
   };
 }
 
@@ -235,7 +285,7 @@ async function lookUp<S>(
     if (ROLES.indexOf(caller.role) < ROLES.indexOf(command.access)) {
       return [];
     }
-    const kept = await parts.drafts.get(Number(caller.id), Number(asked.input['draft'] ?? 0));
+    const kept = await parts.drafts.get(Number(caller.id), wholeNumber(asked.input['draft']) ?? 0);
     return (await lookup(asked.typed, { ...kept?.answers, ...asked.input }, caller, parts.services)).slice(
       0,
       20,

@@ -1,70 +1,94 @@
 import type { Raw } from '../engine/contracts/refs.ts';
 
+/** How a command's line is written. */
+export interface Syntax {
+  /** All fields that may be named. */
+  readonly names: readonly string[];
+  /** Fields that bare words fill, in this order; the last one takes what is left. */
+  readonly positional: readonly string[];
+  /** The positional field that takes the rest of the line as it stands, quotes and line breaks included: SQL, say. */
+  readonly verbatim?: string | undefined;
+}
+
 /**
  * Reads what stands behind a command's name: `name=value` and `--name value` for any field, quotes around values with
- * spaces, and bare words for the positional fields in their order; the last of these takes the rest of the line.
+ * spaces, and bare words for the positional fields. Words that nobody asked for come under the empty name.
  */
-export function readLine(line: string, positional: readonly string[], names: readonly string[]): Raw {
+export function readLine(line: string, { names, positional, verbatim }: Syntax): Raw {
+  const input: Record<string, string> = {};
+  const bare: string[] = [];
   const words = split(line);
-  const { input, bare } = sort(words, names);
-  for (const [index, name] of positional.entries()) {
-    const last = index === positional.length - 1;
-    const value = last ? bare.slice(index).join(' ') : bare[index];
-    if (value !== undefined && value !== '' && input[name] === undefined) {
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] as Word;
+    const named = readNamed(word, words[at + 1], names);
+    if (named !== undefined) {
+      input[named.name] = named.value;
+      at += named.tookNext ? 1 : 0;
+    } else if (verbatim !== undefined && positional[bare.length] === verbatim && !(verbatim in input)) {
+      const whole = word.quoted && at === words.length - 1;
+      return {
+        ...placed(bare, positional, input),
+        [verbatim]: whole ? word.text : line.slice(word.at).trim(),
+      };
+    } else {
+      bare.push(word.text);
+    }
+  }
+  return placed(bare, positional, input);
+}
+
+/** Bare words at their fields. */
+function placed(bare: readonly string[], positional: readonly string[], named: Raw): Raw {
+  const input: Record<string, string> = { ...named };
+  const open = positional.filter((name) => !(name in named));
+  for (const [at, name] of open.entries()) {
+    const value = at === open.length - 1 ? bare.slice(at).join(' ') : (bare[at] ?? '');
+    if (value !== '') {
       input[name] = value;
     }
   }
-  return input;
+  return open.length === 0 && bare.length > 0 ? { ...input, '': bare.join(' ') } : input;
 }
 
-/** Tells what is named from the bare words. */
-function sort(
-  words: readonly Word[],
-  names: readonly string[],
-): { input: Record<string, string>; bare: string[] } {
-  const input: Record<string, string> = {};
-  const bare: string[] = [];
-  for (let at = 0; at < words.length; at += 1) {
-    const word = words[at] as Word;
-    const { dashes, name, value } = namedIn(word);
-    const next = words[at + 1]?.text ?? '--';
-    if (!names.includes(name) || (!dashes && value === undefined)) {
-      bare.push(word.text);
-    } else if (value !== undefined || next.startsWith('--')) {
-      input[name] = value ?? 'true';
-    } else {
-      input[name] = next;
-      at += 1;
-    }
-  }
-  return { input, bare };
-}
-
-function namedIn(word: Word): {
-  readonly dashes: boolean;
+interface Named {
   readonly name: string;
-  readonly value: string | undefined;
-} {
-  const match = word.quoted ? null : /^(--)?([A-Za-z]\w*)(?:=([\s\S]*))?$/.exec(word.text);
-  return { dashes: match?.[1] !== undefined, name: match?.[2] ?? '', value: match?.[3] };
+  readonly value: string;
+  readonly tookNext: boolean;
+}
+
+function readNamed(word: Word, next: Word | undefined, names: readonly string[]): Named | undefined {
+  const [, name = '', value] = /^(?:--)?([A-Za-z][\w-]*)(?:=([\s\S]*))?$/.exec(word.text) ?? [];
+  if (word.quoted || !names.includes(name)) {
+    return undefined;
+  }
+  if (value !== undefined) {
+    return { name, value, tookNext: false };
+  }
+  if (!word.text.startsWith('--')) {
+    return undefined;
+  }
+  const alone = next === undefined || (next.text.startsWith('--') && !next.quoted);
+  return { name, value: alone ? 'true' : next.text, tookNext: !alone };
 }
 
 interface Word {
   readonly text: string;
   readonly quoted: boolean;
+  /** Where it begins in the line. */
+  readonly at: number;
 }
 
 /** Words split at spaces; quotes (straight or typographic) keep spaces together, also behind an equals sign. */
 function split(line: string): readonly Word[] {
   const words: Word[] = [];
-  const pattern = /([\w-]+=)?(?:"((?:\\.|[^"\\])*)"|“([^”]*)”|'([^']*)')|\S+/g;
+  const pattern = /([\w-]+=)?(?:"((?:\\[\s\S]|[^"\\])*)"|“([^”]*)”|'([^']*)')(?=\s|$)|\S+/g;
   for (const match of line.matchAll(pattern)) {
-    const inner = match[2]?.replaceAll(/\\(.)/g, '$1') ?? match[3] ?? match[4];
-    words.push(
-      inner === undefined
-        ? { text: match[0], quoted: false }
-        : { text: `${match[1] ?? ''}${inner}`, quoted: match[1] === undefined },
-    );
+    const inner = match[2]?.replaceAll(/\\([\s\S])/g, '$1') ?? match[3] ?? match[4];
+    words.push({
+      text: inner === undefined ? match[0] : `${match[1] ?? ''}${inner}`,
+      quoted: inner !== undefined && match[1] === undefined,
+      at: match.index,
+    });
   }
   return words;
 }

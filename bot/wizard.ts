@@ -1,7 +1,7 @@
 import type { Reply } from '../engine/contracts/chat.ts';
 import type { Caller, Command, Prepared, Step } from '../engine/contracts/command.ts';
-import { asActivateError } from '../engine/contracts/errors.ts';
-import { check, type Fields, type Form } from '../engine/contracts/form.ts';
+import { type ActivateError, asActivateError } from '../engine/contracts/errors.ts';
+import { check, type Fields, type Form, type Values } from '../engine/contracts/form.ts';
 import type { Raw } from '../engine/contracts/refs.ts';
 
 export interface DraftRecord {
@@ -19,6 +19,9 @@ export interface DraftBook {
   drop(id: number): Promise<void>;
 }
 
+/** Runs the command with its checked values; `raw` is what they were read from. */
+type Finish = (values: Values<Fields>, raw: Raw) => Promise<Reply>;
+
 /**
  * Leads through a command that asks in several steps. What was typed is kept before anything is checked, so that
  * nothing is lost when a step fails, the window closes or the process ends. Secrets are kept nowhere: they travel
@@ -30,14 +33,14 @@ export class Wizard<S> {
   // biome-ignore lint/suspicious/noExplicitAny: as in the list of commands.
   private readonly command: Command<any, S>;
   private readonly caller: Caller;
-  private readonly finish: (raw: Raw) => Promise<Reply>;
+  private readonly finish: Finish;
 
   constructor(
     parts: { readonly drafts: DraftBook; readonly services: S },
     // biome-ignore lint/suspicious/noExplicitAny: as in the list of commands.
     command: Command<any, S>,
     caller: Caller,
-    finish: (raw: Raw) => Promise<Reply>,
+    finish: Finish,
   ) {
     this.drafts = parts.drafts;
     this.services = parts.services;
@@ -47,31 +50,41 @@ export class Wizard<S> {
   }
 
   async go(input: Raw): Promise<Reply> {
-    const { draft, step, back, closed, linked: _linked, yes: _yes, ...given } = input;
+    const { draft, step, back, closed, linked: _linked, asked: _asked, ...given } = input;
     if (this.caller.platform === 'cli') {
       return this.allAtOnce(given);
     }
-    if (draft === undefined) {
+    const kept = await this.keptDraft(draft);
+    if (kept === undefined) {
       const started = await this.drafts.start(this.person(), this.command.name, this.keepable(given));
-      return this.show(started.id, 0, given, {});
+      const gone = 'That draft is gone; here is a new one with what you just typed.';
+      return closed === undefined
+        ? this.show(started.id, 0, given, draft === undefined ? {} : { '': gone })
+        : keptReply;
     }
-    const kept = await this.drafts.get(this.person(), Number(draft));
-    if (kept === undefined || kept.command !== this.command.name) {
-      const started = await this.drafts.start(this.person(), this.command.name, this.keepable(given));
-      return this.show(started.id, 0, given, {
-        '': 'That draft is gone; here is a new one with what you just typed.',
-      });
-    }
-    const at = step === undefined ? kept.step : Number(step);
-    await this.drafts.keep(kept.id, at, this.keepable(given));
     const raw = { ...kept.answers, ...given };
+    // Where a form says it comes from is not trusted: nobody gets past a step that was not passed.
+    const claimed = wholeNumber(step);
+    const at = claimed === undefined || claimed > kept.step ? kept.step : claimed;
+    const shown = back === undefined ? at : Math.max(0, at - 1);
+    await this.drafts.keep(kept.id, shown, this.keepable(given));
     if (closed !== undefined) {
-      return { kind: 'done', note: 'Kept as a draft: /activate draft takes it up again.' };
+      return keptReply;
     }
-    if (back !== undefined || step === undefined) {
-      return this.show(kept.id, back === undefined ? at : Math.max(0, at - 1), raw, {});
-    }
-    return this.submit(kept.id, at, raw);
+    const answered =
+      this.stepsFor(raw)
+        [at]?.fields(raw)
+        .some((name) => name in given) ?? false;
+    return back !== undefined || claimed !== at || !answered
+      ? this.show(kept.id, shown, raw, {})
+      : this.submit(kept.id, at, raw);
+  }
+
+  /** The draft of this name, when it is of this command and the caller's own. */
+  private async keptDraft(draft: string | undefined): Promise<DraftRecord | undefined> {
+    const id = wholeNumber(draft);
+    const kept = id === undefined ? undefined : await this.drafts.get(this.person(), id);
+    return kept?.command === this.command.name ? kept : undefined;
   }
 
   private async submit(draft: number, at: number, raw: Raw): Promise<Reply> {
@@ -83,16 +96,27 @@ export class Wizard<S> {
       await this.drafts.keep(draft, at + 1, {});
       return this.show(draft, at + 1, raw, {});
     }
+    const answers = this.inPlay(raw);
+    const checked = check(this.command.fields as Fields, answers);
+    if (!checked.ok) {
+      return this.show(draft, this.stepWith(raw, Object.keys(checked.errors)), raw, checked.errors);
+    }
     try {
-      const reply = await this.finish(raw);
-      if (reply.kind === 'form') {
-        return this.show(draft, this.stepWith(raw, Object.keys(reply.form.errors)), raw, reply.form.errors);
-      }
+      const reply = await this.finish(checked.values, answers);
       await this.drafts.drop(draft);
       return reply;
     } catch (thrown) {
       return this.show(draft, ...this.placed(at, raw, thrown));
     }
+  }
+
+  /** The answers that count: not those to steps that are no longer asked. */
+  private inPlay(raw: Raw): Raw {
+    const names = new Set([
+      ...(this.command.positional ?? []),
+      ...this.stepsFor(raw).flatMap((step) => step.fields(raw)),
+    ]);
+    return Object.fromEntries(Object.entries(raw).filter(([name]) => names.has(name)));
   }
 
   /** An error at the step that has its field, or above the present one. A bug goes on to whoever called. */
@@ -102,7 +126,7 @@ export class Wizard<S> {
       throw thrown;
     }
     const fields = Object.keys(error.fields ?? {}).filter((name) => name in this.command.fields);
-    const sentence = error.fix === undefined ? error.message : `${error.message} ${error.fix}`;
+    const sentence = sentenceOf(error);
     return fields.length > 0
       ? [this.stepWith(raw, fields), raw, error.fields ?? {}]
       : [at, raw, { '': sentence }];
@@ -130,7 +154,7 @@ export class Wizard<S> {
         throw thrown;
       }
       const shown = Object.entries(error.fields ?? {}).filter(([name]) => step.fields(raw).includes(name));
-      const sentence = error.fix === undefined ? error.message : `${error.message} ${error.fix}`;
+      const sentence = sentenceOf(error);
       return shown.length > 0 ? Object.fromEntries(shown) : { '': sentence };
     }
   }
@@ -139,7 +163,7 @@ export class Wizard<S> {
     const steps = this.stepsFor(raw);
     const step = steps[at] ?? steps[0];
     if (step === undefined) {
-      return this.finish(raw);
+      throw new Error(`${this.command.name} has no step to show`);
     }
     const prepared = await this.prepared(step, raw);
     const fields = this.fieldsOf(step, raw);
@@ -150,8 +174,8 @@ export class Wizard<S> {
       step: { number: number + 1, of: steps.length },
       intro: prepared.intro ?? [],
       fields,
-      initial: { ...prepared.initial, ...raw },
-      errors: { ...prepared.errors, ...errors },
+      initial: { ...prepared.initial, ...this.keepable(raw) },
+      errors: { ...prepared.errors, ...atShown(errors, fields) },
       hidden: { draft: String(draft), step: String(number), ...this.secretsBeyond(fields, raw) },
       submit: prepared.submit ?? (number + 1 === steps.length ? 'Save' : 'Next'),
       ...(number === 0 ? {} : { back: { draft: String(draft), step: String(number), back: 'true' } }),
@@ -164,30 +188,41 @@ export class Wizard<S> {
       return { errors: {}, ...(await step.prepare?.(raw, this.caller, this.services)) };
     } catch (thrown) {
       const error = asActivateError(thrown);
-      if (error.code === 'BUG') {
+      const about = Object.keys(error.fields ?? {}).some((name) => this.command.positional?.includes(name));
+      if (error.code === 'BUG' || about) {
         throw thrown;
       }
-      return { errors: { '': error.message } };
+      return { errors: { '': sentenceOf(error) } };
     }
   }
 
-  /** A terminal shows no forms: every step is checked with what was given, and all errors come at once. */
+  /** A terminal shows no forms: what was given is checked step by step, and all errors come at once. */
   private async allAtOnce(raw: Raw): Promise<Reply> {
     let filled = raw;
     let errors: Raw = {};
-    for (const [at, step] of this.stepsFor(filled).entries()) {
-      const prepared = Object.keys(errors).length === 0 ? await this.prepared(step, filled) : undefined;
-      filled = { ...prepared?.initial, ...filled };
-      errors = { ...(await this.errorsOf(at, filled)), ...errors };
+    for (let at = 0; at < this.stepsFor(filled).length; at += 1) {
+      const step = this.stepsFor(filled)[at] as Step<S>;
+      if (Object.keys(errors).length > 0) {
+        // What a later step suggests or asks the world depends on what is wrong already.
+        const checked = check(this.fieldsOf(step, filled), filled);
+        const given = Object.entries(checked.ok ? {} : checked.errors).filter(([name]) => name in raw);
+        errors = { ...Object.fromEntries(given), ...errors };
+        continue;
+      }
+      const prepared = await this.prepared(step, filled);
+      filled = { ...prepared.initial, ...filled };
+      errors = { ...prepared.errors, ...(await this.errorsOf(at, filled)) };
     }
-    if (Object.keys(errors).length === 0) {
-      return this.finish(filled);
+    const fields = this.command.fields as Fields;
+    const answers = this.inPlay(filled);
+    const checked = check(fields, answers);
+    if (Object.keys(errors).length === 0 && checked.ok) {
+      return this.finish(checked.values, answers);
     }
-    const { title, fields, name } = this.command;
-    return {
-      kind: 'form',
-      form: { command: name, title, intro: [], fields, initial: raw, errors, hidden: {}, submit: 'Save' },
-    };
+    const { title, name } = this.command;
+    const wrong = Object.keys(errors).length > 0 || checked.ok ? errors : checked.errors;
+    const about = { command: name, title, intro: [], initial: this.keepable(filled), hidden: {} };
+    return { kind: 'form', form: { ...about, fields, errors: wrong, submit: 'Save' } };
   }
 
   /** Steps without fields under what was answered so far are passed over. */
@@ -223,4 +258,23 @@ export class Wizard<S> {
   private person(): number {
     return Number(this.caller.id);
   }
+}
+
+const keptReply: Reply = { kind: 'done', note: 'Kept as a draft: /activate draft takes it up again.' };
+
+/** A number as a form carries it; undefined for anything else. */
+export function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function sentenceOf(error: ActivateError): string {
+  return error.fix === undefined ? error.message : `${error.message} ${error.fix}`;
+}
+
+/** Errors as a form can show them: what is about a field that is not there is said of the whole. */
+function atShown(errors: Raw, fields: Fields): Raw {
+  const elsewhere = Object.entries(errors).filter(([name]) => !Object.hasOwn(fields, name));
+  const here = Object.entries(errors).filter(([name]) => Object.hasOwn(fields, name));
+  const whole = [...new Set(elsewhere.map(([, sentence]) => sentence))].join(' ');
+  return { ...Object.fromEntries(here), ...(whole === '' ? {} : { '': whole }) };
 }
