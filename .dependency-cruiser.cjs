@@ -55,7 +55,12 @@ module.exports = {
       from: { path: '^bot/(slack|teams|mattermost|local)/' },
       to: { path: '^bot/(slack|teams|mattermost|local)/', pathNot: '^bot/$1/' },
     },
-    { name: 'no-tests-in-production', severity: 'error', from: { pathNot: '^(test|bench)/' }, to: { path: '^(test|bench)/' } },
+    {
+      name: 'no-tests-in-production',
+      severity: 'error',
+      from: { pathNot: '^(test|bench)/' },
+      to: { path: '^(test|bench)/' },
+    },
     {
       name: 'bullmq-in-one-file',
       severity: 'error',
@@ -65,7 +70,9 @@ module.exports = {
     {
       name: 'pg-in-three-files',
       severity: 'error',
-      from: { pathNot: '^engine/store/(db|embedded)\\.ts$|^connectors/postgres|^test/|^bench/|^engine/demo/' },
+      from: {
+        pathNot: '^engine/store/(db|embedded)\\.ts$|^connectors/postgres|^test/|^bench/|^engine/demo/',
+      },
       to: { path: '^node_modules/pg/' },
     },
   ],

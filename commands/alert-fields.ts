@@ -1,7 +1,7 @@
 import type { Caller } from '../engine/contracts/command.ts';
 import type { Column } from '../engine/contracts/connector.ts';
 import { ActivateError } from '../engine/contracts/errors.ts';
-import { field, splitMany, type Values } from '../engine/contracts/form.ts';
+import { field, splitMany } from '../engine/contracts/form.ts';
 import type { PlatformId, Raw } from '../engine/contracts/refs.ts';
 import { formatTarget, parseTarget } from '../engine/contracts/refs.ts';
 import {
@@ -232,4 +232,17 @@ export function hole(name: string, filters = ''): string {
     : `{{ row[${JSON.stringify(name)}]${filters} }}`;
 }
 
-export type AlertValues = Values<typeof alertFields>;
+const firstWords: Readonly<Record<string, string>> = {
+  added: 'new',
+  changed: 'changed',
+  removed: 'gone',
+  every: 'all',
+  threshold: 'watch',
+};
+
+/** A name out of the title's own words, or out of what happens to which table. */
+export function suggestedName(raw: Raw): string {
+  const words = slug((raw['title'] ?? '').replaceAll(/\{\{.*?\}\}/g, ''));
+  const table = /\bfrom\s+(?:"?\w+"?\.)?"?(\w+)/i.exec(raw['sql'] ?? raw['table'] ?? '')?.[1] ?? 'rows';
+  return words === '' ? slug(`${firstWords[raw['trigger'] ?? 'added'] ?? 'new'}-${table}`) : words;
+}

@@ -7,7 +7,17 @@ import type { Raw } from '../engine/contracts/refs.ts';
 import type { AlertSettings } from '../engine/model/alert.ts';
 import { describeSchedule, nextRuns, parseSchedule } from '../engine/schedule/cron.ts';
 import type { Services } from '../engine/services.ts';
-import { at, draftOf, hole, queryOf, slug, suggestedText, targetsOf, thresholdOf } from './alert-fields.ts';
+import {
+  at,
+  draftOf,
+  hole,
+  queryOf,
+  slug,
+  suggestedName,
+  suggestedText,
+  targetsOf,
+  thresholdOf,
+} from './alert-fields.ts';
 import { alerts, matching, sources } from './lookups.ts';
 
 const columns: Lookup<Services> = async (typed, raw, _caller, services) =>
@@ -121,7 +131,7 @@ const line: Step<Services> = {
 const message: Step<Services> = {
   title: 'What to say, and where',
   fields: () => ['title', 'message', 'to', 'tag', 'mode'],
-  prepare: async (raw, caller, services) => {
+  prepare: async (raw, _caller, services) => {
     const names =
       raw['trigger'] === 'threshold' && raw['on'] === 'count' ? ['count'] : await columnNames(raw, services);
     const table = await services.sources.preview(raw['source'] ?? '', await queryOf(raw, services), 1);
@@ -135,7 +145,7 @@ const message: Step<Services> = {
         : [];
     return {
       intro: [context('At hand: ', ...names.flatMap((name) => [code(hole(name)), ' '])), ...more],
-      initial: { ...suggested, mode: 'card', ...(caller.conversation.id === caller.person.id ? {} : {}) },
+      initial: { ...suggested, mode: 'card' },
     };
   },
   check: async (raw, caller, services) => {
@@ -160,7 +170,7 @@ const when: Step<Services> = {
   fields: () => ['name', 'schedule', 'timeZone'],
   prepare: async (raw, caller) => ({
     initial: {
-      name: slug((raw['title'] ?? '').replaceAll(/\{\{.*?\}\}/g, '')) || 'my-alert',
+      name: suggestedName(raw),
       schedule: 'every 15 minutes',
       timeZone: caller.timeZone,
     },

@@ -8,7 +8,7 @@ import type { Log } from './contracts/log.ts';
 import type { PersonRef, PlatformId } from './contracts/refs.ts';
 import type { Env } from './env.ts';
 import { createNotify } from './frameworks/notify.ts';
-import { Outbox } from './messages/outbox.ts';
+import { Outbox, type Patience } from './messages/outbox.ts';
 import { remindOfSnoozed } from './messages/reminders.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { openQueue, type RunQueue } from './queue.ts';
@@ -46,10 +46,24 @@ export interface BootOptions {
   /** The speaking halves of the platforms, made once the database is there. */
   readonly senders: (db: Db) => readonly Sender[];
   readonly log: Log;
+  /** Other times than a real installation has, for drills that can't wait as long. */
+  readonly times?: Partial<Times>;
 }
 
-const leaseMs = 30_000;
-const patience = { attempts: 6, firstWaitMs: 1000, longestWaitMs: 5 * 60_000 };
+/** How long the engine waits for what. */
+export interface Times {
+  /** How long a worker may show no sign of life before its runs are taken over; longer than a post may take. */
+  readonly leaseMs: number;
+  /** The wait before a run that met passing trouble is taken up again; it doubles with each attempt. */
+  readonly retryMs: number;
+  readonly patience: Patience;
+}
+
+const usualTimes: Times = {
+  leaseMs: 30_000,
+  retryMs: 5000,
+  patience: { attempts: 6, firstWaitMs: 1000, longestWaitMs: 5 * 60_000 },
+};
 
 /** Where our own database is: the one that is configured, or an embedded one that this starts. */
 export async function openStore(
@@ -101,6 +115,7 @@ async function withPatience<T>(log: Log, work: () => Promise<T>): Promise<T> {
 /** Puts the engine together. Throws CONFIG_INVALID or UNAVAILABLE in sentences for whoever starts it. */
 export async function boot(env: Env, options: BootOptions): Promise<App> {
   const { log, connectors } = options;
+  const { leaseMs, retryMs, patience } = { ...usualTimes, ...options.times };
   const { url, db, embedded } = await openStore(env, log);
   const queue = await openQueue({ databaseUrl: url, redisUrl: env.REDIS_URL, log });
   const now = (): Date => new Date();
@@ -151,7 +166,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
               frameworks,
               worker,
               attempts: 5,
-              retryMs: 5000,
+              retryMs,
               readTimeoutMs: 15 * 60_000,
             },
             run,

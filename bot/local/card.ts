@@ -3,7 +3,7 @@ import type { PersonRef } from '../../engine/contracts/refs.ts';
 import { type Html, html, safeUrl } from './html.ts';
 
 /** Rows of one table that are drawn; the number below it always tells how many there are. */
-export const MAX_ROWS = 200;
+const MAX_ROWS = 200;
 
 type Losses = string[];
 

@@ -26,6 +26,8 @@ export interface SlackConfig {
   readonly apiUrl?: string;
   /** Slack allows about one message a second per channel. */
   readonly paceMs?: number;
+  /** How long Slack may take for one call; 15 s when left out. */
+  readonly timeoutMs?: number;
   readonly log: Log;
   readonly now?: () => Date;
 }
@@ -34,7 +36,12 @@ export interface SlackConfig {
 export function createSlack(config: SlackConfig): Platform {
   const { log, now = () => new Date(), appToken, signingSecret } = config;
   const apiUrl = config.apiUrl ?? 'https://slack.com/api/';
-  const web = createWeb({ token: config.botToken, apiUrl });
+  const { timeoutMs } = config;
+  const web = createWeb({
+    token: config.botToken,
+    apiUrl,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
   const sender = createSender(web, log, now, config.paceMs ?? 1000);
   const http =
     appToken === undefined && signingSecret !== undefined

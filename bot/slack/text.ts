@@ -25,7 +25,7 @@ export function escapeText(text: string): string {
 }
 
 /** A web address that Slack accepts as a link, or undefined: then its text alone is shown. */
-export function safeUrl(url: string): string | undefined {
+function safeUrl(url: string): string | undefined {
   if (!/^(https?|mailto|tel):/i.test(url)) {
     return undefined;
   }

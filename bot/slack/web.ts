@@ -28,29 +28,35 @@ const JSON_METHODS = /^(chat|views)\./;
  * A client as thin as can be: Slack's own costs 0.7 ms of CPU per message here, this one 0.2 ms. It never retries
  * by itself: the engine does, and it looks first.
  */
-export function createWeb(config: { readonly token: string; readonly apiUrl: string }): Web {
+export function createWeb(config: {
+  readonly token: string;
+  readonly apiUrl: string;
+  readonly timeoutMs?: number;
+}): Web {
+  const { timeoutMs = TIMEOUT_MS } = config;
   const secure = config.apiUrl.startsWith('https:');
   // An idle connection is closed before Slack closes it: a post on a dead one would have an unknown outcome.
-  const options = { keepAlive: true, maxSockets: 64, timeout: TIMEOUT_MS };
+  const options = { keepAlive: true, maxSockets: 64, timeout: timeoutMs };
   const agent = secure ? new HttpsAgent(options) : new HttpAgent(options);
   const base = config.apiUrl.endsWith('/') ? config.apiUrl : `${config.apiUrl}/`;
   const target = new URL(base);
   const authorization = `Bearer ${config.token}`;
+
+  const placeOf = (to: URL): Place => ({ to, path: to.pathname + to.search, agent: undefined, timeoutMs });
 
   return {
     call: async <T>(method: string, args: Readonly<Record<string, unknown>>): Promise<T> => {
       const json = JSON_METHODS.test(method);
       const body = json ? JSON.stringify(args) : form(args);
       const type = json ? 'application/json; charset=utf-8' : 'application/x-www-form-urlencoded';
-      const answer = await send(target, `${target.pathname}${method}`, agent, body, {
-        authorization,
-        'content-type': type,
-      });
+      const headers = { authorization, 'content-type': type };
+      const path = `${target.pathname}${method}`;
+      const answer = await send({ to: target, path, agent, timeoutMs }, body, headers);
       return read(method, answer) as T;
     },
     respond: async (url, message) => {
       const to = new URL(url);
-      const answer = await send(to, to.pathname + to.search, undefined, JSON.stringify(message), {
+      const answer = await send(placeOf(to), JSON.stringify(message), {
         'content-type': 'application/json; charset=utf-8',
       });
       if (answer.status >= 300) {
@@ -59,7 +65,7 @@ export function createWeb(config: { readonly token: string; readonly apiUrl: str
     },
     upload: async (url, bytes) => {
       const to = new URL(url);
-      const answer = await send(to, to.pathname + to.search, undefined, bytes, {
+      const answer = await send(placeOf(to), bytes, {
         'content-type': 'application/octet-stream',
       });
       if (answer.status >= 300) {
@@ -115,10 +121,16 @@ function parse(text: string): { readonly ok?: unknown; readonly error?: unknown 
   }
 }
 
+/** Where a request goes, over which connections, and how long it may take. */
+interface Place {
+  readonly to: URL;
+  readonly path: string;
+  readonly agent: HttpAgent | undefined;
+  readonly timeoutMs: number;
+}
+
 function send(
-  to: URL,
-  path: string,
-  agent: HttpAgent | undefined,
+  { to, path, agent, timeoutMs }: Place,
   body: string | Uint8Array,
   headers: Readonly<Record<string, string>>,
 ): Promise<Answer> {
@@ -130,7 +142,7 @@ function send(
         port: to.port,
         path,
         method: 'POST',
-        timeout: TIMEOUT_MS,
+        timeout: timeoutMs,
         ...(agent === undefined ? {} : { agent }),
         headers: { ...headers, 'content-length': Buffer.byteLength(body) },
       },

@@ -104,7 +104,7 @@ export async function suggestKey(reader: Reader, sql: string): Promise<readonly 
   const score = (i: number): number => (isPrimary(i) ? 0 : 1 + nameScore((columns[i] as Column).name));
   const best = single.sort((a, b) => score(a) - score(b) || a - b);
   const composite = keyColumns.filter((key) => key.size > 1).map((key) => key.i);
-  const answer = best.length > 0 || !isUnique(rows, composite) ? best : composite;
+  const answer = best.length > 0 || !isUnique(rows, composite) ? best.slice(0, 1) : composite;
   return answer.map((i) => (columns[i] as Column).name);
 }
 

@@ -5,7 +5,7 @@ import { actions, bold, button, context, count, text } from './build.ts';
 const shownRows = 10;
 const shownColumns = 8;
 /** Rows beyond this are counted but not attached: a file of this length still opens everywhere. */
-export const attachedRows = 100_000;
+const attachedRows = 100_000;
 
 /** Many rows as one message: the first few as a table, all of them as a CSV file. */
 export class Digest {
@@ -89,7 +89,7 @@ export class Digest {
 }
 
 /** One CSV line (RFC 4180). A cell that a spreadsheet would run as a formula is made text by an apostrophe. */
-export function csvLine(values: readonly (string | null)[]): string {
+function csvLine(values: readonly (string | null)[]): string {
   return `${values.map(cell).join(',')}\r\n`;
 }
 

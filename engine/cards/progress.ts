@@ -75,7 +75,7 @@ export function progressCard(
 }
 
 /** What a person should know of rows that were left out, and of people who were not found. */
-export function remarks(counts: RunCounts): readonly Block[] {
+function remarks(counts: RunCounts): readonly Block[] {
   const items: Record<string, string> = {};
   if ((counts.nullKeys ?? 0) > 0) {
     items['Left out, no key'] = count(counts.nullKeys ?? 0, 'row');

@@ -55,7 +55,7 @@ export interface Source {
   describe(sql: string, limits: Limits): Promise<readonly Column[]>;
   preview(sql: string, rows: number, limits: Limits): Promise<Table>;
   count(sql: string, limits: Limits): Promise<number>;
-  /** Columns that look like a key (a primary key, or unique in a sample), best first; empty when none does. */
+  /** The columns that together look most like a key (a primary key, or one unique in a sample); empty when none do. */
   suggestKey(sql: string, limits: Limits): Promise<readonly string[]>;
   /** Reads all rows in key order. Begins at once; breaking off the iteration cancels the query in the warehouse. */
   read(query: Query, limits: Limits): Promise<Reading>;

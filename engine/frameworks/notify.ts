@@ -40,7 +40,7 @@ export function settingsOf(sync: Sync): AlertSettings {
 }
 
 /** What has to be read: the key, and what message, targets and trigger look at. */
-export function planRequest(settings: AlertSettings, model: Model): PlanRequest {
+function planRequest(settings: AlertSettings, model: Model): PlanRequest {
   const { trigger, watch } = settings;
   const silentFirst = settings.silentFirst && trigger !== 'threshold' && trigger !== 'every';
   if (trigger === 'threshold' && settings.threshold?.on === 'count') {

@@ -2,7 +2,7 @@ import { alertCard, closed, type Why, withAnswers } from '../cards/alert.ts';
 import { bold, context, text } from '../cards/build.ts';
 import type { Card } from '../contracts/card.ts';
 import { asActivateError } from '../contracts/errors.ts';
-import { formatTarget, type Target } from '../contracts/refs.ts';
+import { formatTarget, type MessageRef, type Target } from '../contracts/refs.ts';
 import type { PlanEntry } from '../planner/chunks.ts';
 import { carryDeliveries, type Delivery, liveCards, redrawLive } from '../store/deliveries.ts';
 import { reactionsTo } from '../store/reactions.ts';
@@ -98,9 +98,7 @@ export class Announcer {
     for (const target of settings.targets) {
       const route = await this.voice.routes.find(target, item.row);
       if ('reason' in route) {
-        item.accepted = false;
-        this.voice.counts.failed += 1;
-        this.voice.failures.push(route.reason);
+        this.refuse(item, route.reason);
       } else {
         const live = settings.mode === 'card' && item.entry.kind !== 'removed';
         messages.push({ key: item.entry.key, kind: item.entry.kind, target: route.to, card, live });
@@ -119,14 +117,11 @@ export class Announcer {
     const reactions = await reactionsTo(voice.db, voice.planned.sync.id, [key], now);
     const fresh = leaves ? undefined : await this.compose(item);
     for (const delivery of item.live) {
-      const base =
-        fresh ??
-        closed(
-          delivery.card as Card,
-          item.why === 'recovered' ? 'recovered' : 'removed',
-          now,
-          voice.planned.sync.timeZone,
-        );
+      if (delivery.message === null) {
+        continue;
+      }
+      const why = item.why === 'recovered' ? 'recovered' : 'removed';
+      const base = fresh ?? closed(delivery.card as Card, why, now, voice.planned.sync.timeZone);
       const card = withAnswers(base, {
         delivery: delivery.id,
         alert: voice.planned.sync.name,
@@ -134,28 +129,29 @@ export class Announcer {
         closed: leaves,
         timeZone: voice.planned.sync.timeZone,
       });
-      if (delivery.message === null) {
+      const sent = await voice.outbox.edit(delivery.message, { card }, voice.planned.signal);
+      if (sent.state === 'retry' || sent.state === 'unknown') {
+        this.refuse(item, sent.reason);
         continue;
       }
-      const sent = await voice.outbox.edit(delivery.message, { card }, voice.planned.signal);
-      if (sent.state === 'ok') {
-        kept.push({ id: delivery.id, card: base, closed: leaves });
-        const { conversation, id } = delivery.message;
-        // A number that moves within the card is no news of its own.
-        if (leaves || isLoud(voice.settings, item.entry)) {
-          notes.push(this.note(item, { ...conversation, thread: conversation.thread ?? id }));
-        }
-      } else if (sent.state === 'rejected') {
-        // Somebody deleted the card: there is nothing left to edit.
-        kept.push({ id: delivery.id, card: base, closed: true });
-      } else {
-        item.accepted = false;
-        voice.counts.failed += 1;
-        voice.failures.push(sent.reason);
-      }
+      // A card that can't be edited any more was deleted by somebody: there is nothing left to keep up.
+      kept.push({ id: delivery.id, card: base, closed: leaves || sent.state === 'rejected' });
+      notes.push(...(sent.state === 'ok' ? this.notes(item, delivery.message) : []));
     }
     await redrawLive(voice.db, kept, now);
     return notes;
+  }
+
+  /** A number that moves within the card is no news of its own; that the row left is. */
+  private notes(item: Item, { conversation, id }: MessageRef): readonly Outgoing[] {
+    const news = item.entry.kind === 'removed' || isLoud(this.voice.settings, item.entry);
+    return news ? [this.note(item, { ...conversation, thread: conversation.thread ?? id })] : [];
+  }
+
+  private refuse(item: Item, reason: string): void {
+    item.accepted = false;
+    this.voice.counts.failed += 1;
+    this.voice.failures.push(reason);
   }
 
   /** What happened to the row, for the card's thread. */
@@ -219,9 +215,7 @@ export class Announcer {
       this.voice.counts.messages += 1;
       return;
     }
-    item.accepted = false;
-    this.voice.counts.failed += 1;
-    this.voice.failures.push(sent?.reason ?? 'It was not tried.');
+    this.refuse(item, sent?.reason ?? 'It was not tried.');
   }
 
   private async carry(items: readonly Item[]): Promise<void> {

@@ -13,7 +13,7 @@ type Texts = Pick<AlertSettings, 'title' | 'message'> & {
 const recoveryByDefault = 'Back to normal.';
 
 /** The columns that a message can use: those of the model, or the count alone when the count is what is watched. */
-export function messageColumns(settings: Texts, columns: readonly Column[]): readonly Column[] {
+function messageColumns(settings: Texts, columns: readonly Column[]): readonly Column[] {
   const counting = settings.trigger === 'threshold' && settings.threshold?.on === 'count';
   return counting ? [{ name: 'count', type: 'number', native: 'bigint' }] : columns;
 }

@@ -47,7 +47,24 @@ export async function readModel(
   const source = await parts.sources.use(record);
   await parts.plans.clear(run.id);
   const seen = new Map<string, Observation>();
-  const { shape, lines } = await open(parts, { source, request, model, sync, seen }, signal);
+  const opened = await open(parts, { source, request, model, sync, seen }, signal);
+  try {
+    return await compare(parts, job, request, opened, seen, signal);
+  } catch (error) {
+    // A result that nobody read to its end still holds its connection.
+    await opened.abandon();
+    throw error;
+  }
+}
+
+async function compare(
+  parts: ReadParts,
+  { run, sync }: { readonly run: Run; readonly sync: Sync },
+  request: PlanRequest,
+  { shape, lines }: Opened,
+  seen: ReadonlyMap<string, Observation>,
+  signal: AbortSignal,
+): Promise<Read> {
   const layout = { ...shape, kind: request.kind };
   const known = request.kind === 'everything' ? 'none' : await parts.snapshots.prepare(sync.id, shape);
   if (known === 'none' && request.silentFirst) {
@@ -74,6 +91,17 @@ export async function readModel(
   return { layout, counts: told(counts), silent: false };
 }
 
+interface Opened {
+  readonly shape: Shape;
+  readonly lines: AsyncIterable<Uint8Array>;
+  /** Ends the reading in the warehouse. */
+  abandon(): Promise<void>;
+}
+
+async function abandon(reading: Reading): Promise<void> {
+  await reading.lines[Symbol.asyncIterator]().return?.();
+}
+
 interface Opening {
   readonly source: Source;
   readonly request: PlanRequest;
@@ -86,12 +114,16 @@ async function open(
   parts: ReadParts,
   { source, request, model, sync, seen }: Opening,
   signal: AbortSignal,
-): Promise<{ readonly shape: Shape; readonly lines: AsyncIterable<Uint8Array> }> {
+): Promise<Opened> {
   const limits = { timeoutMs: parts.readTimeoutMs, signal };
   const { threshold } = request;
   if (threshold === undefined) {
     const reading = await source.read({ sql: model.sql, key: model.key, columns: request.columns }, limits);
-    return { shape: shapeOf(reading.order, request.columns, request.watched), lines: reading.lines };
+    return {
+      shape: shapeOf(reading.order, request.columns, request.watched),
+      lines: reading.lines,
+      abandon: () => abandon(reading),
+    };
   }
   const counting = threshold.on === 'count';
   const reading: Reading = counting
@@ -107,7 +139,11 @@ async function open(
     before: await observationsOf(parts.db, sync.id),
     observe: (key, observation) => seen.set(key, observation),
   });
-  return { shape: shapeOf(keyless ? ['bytes'] : reading.order, columns, request.watched), lines };
+  return {
+    shape: shapeOf(keyless ? ['bytes'] : reading.order, columns, request.watched),
+    lines,
+    abandon: () => abandon(reading),
+  };
 }
 
 function shapeOf(

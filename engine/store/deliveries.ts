@@ -162,18 +162,6 @@ export async function cardsOf(sql: Sql, syncId: number, key: string): Promise<re
   );
 }
 
-/** Messages that did not get through in a run, with the reason, grouped: most frequent first. */
-export async function failureReasons(
-  sql: Sql,
-  runId: number,
-): Promise<readonly { reason: string; target: string; count: number }[]> {
-  return sql.query(
-    `select reason, min(target) as target, count(*)::int as count from deliveries
-      where run_id = $1 and state <> 'ok' and reason is not null group by reason order by count(*) desc limit 5`,
-    [runId],
-  );
-}
-
 /** What was said about one row, newest first. */
 export async function deliveriesOf(
   sql: Sql,

@@ -4,7 +4,7 @@ import type { Db } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
 
 /** The folder of numbered SQL files, beside the folders of code in the source and in the build. */
-export const migrationsDir = join(import.meta.dirname, '..', '..', 'migrations');
+const migrationsDir = join(import.meta.dirname, '..', '..', 'migrations');
 
 /**
  * Brings the schema up to date: runs each file of `migrations/` that has not run, in order, each in one transaction.

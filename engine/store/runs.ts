@@ -161,12 +161,6 @@ export async function recentRuns(sql: Sql, syncId: number, limit: number): Promi
   ]);
 }
 
-/** How many runs of a sync ended well. */
-export async function hasSucceeded(sql: Sql, syncId: number): Promise<boolean> {
-  const rows = await sql.query(`select 1 from runs where sync_id = $1 and state = 'done' limit 1`, [syncId]);
-  return rows.length > 0;
-}
-
 export async function keepProgressMessage(sql: Sql, id: number, message: MessageRef): Promise<void> {
   await sql.query('update runs set progress_message = $2 where id = $1', [id, JSON.stringify(message)]);
 }

@@ -151,7 +151,7 @@ function unescaped(text: string): string {
 }
 
 /** The address when it is one that a person may safely press; undefined otherwise. */
-export function safeUrl(text: string): string | undefined {
+function safeUrl(text: string): string | undefined {
   if (!URL.canParse(text)) {
     return undefined;
   }

@@ -449,7 +449,7 @@ describe('help with choosing', () => {
   });
 
   it('suggests the primary key, then what is unique', async () => {
-    expect(await source.suggestKey('select name, score, id from accounts', limits)).toEqual(['id', 'name']);
+    expect(await source.suggestKey('select name, score, id from accounts', limits)).toEqual(['id']);
     expect(await source.suggestKey('select person, account_id from memberships', limits)).toEqual([
       'account_id',
       'person',

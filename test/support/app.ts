@@ -1,4 +1,3 @@
-import { inject } from 'vitest';
 import { createLocal } from '../../bot/local/platform.ts';
 import { connectors } from '../../connectors/index.ts';
 import { type App, boot } from '../../engine/boot.ts';
@@ -138,9 +137,4 @@ async function said(db: Db, channel: string): Promise<readonly Said[]> {
     [channel],
   );
   return rows.map((row) => ({ id: row.id, text: row.card, thread: row.thread }));
-}
-
-/** Where the test run's PostgreSQL is. */
-export function postgresUrl(): string {
-  return inject('postgresUrl');
 }
