@@ -67,7 +67,8 @@ export class Announcer {
     if (this.voice.settings.trigger === 'threshold') {
       return entry.kind === 'removed' ? 'recovered' : 'fired';
     }
-    return entry.kind;
+    // A card that says that a row appeared goes on saying so while its numbers move.
+    return this.voice.settings.trigger === 'added' && entry.kind === 'changed' ? 'added' : entry.kind;
   }
 
   /** The messages that a change still needs. What edits a live card is done here, at once. */
