@@ -140,6 +140,17 @@ export async function targetsOf(
   );
 }
 
+/** People to tag, as typed or chosen. Throws INPUT_INVALID at the field `tag` for somebody who is not there. */
+export async function tagsOf(
+  written: readonly string[],
+  caller: Caller,
+  services: Services,
+): Promise<readonly string[]> {
+  return Promise.all(
+    written.map((text) => at('tag', async () => formatTarget(await services.places.resolve(text, caller)))),
+  );
+}
+
 /** Runs `work`; what goes wrong is said at this field. */
 export async function at<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -156,11 +167,7 @@ export async function at<T>(name: string, work: () => Promise<T>): Promise<T> {
 /** Everything answered, as an alert to be made. */
 export async function draftOf(raw: Raw, caller: Caller, services: Services): Promise<AlertDraft> {
   const targets = await targetsOf(splitMany(raw['to'] ?? ''), caller, services);
-  const tags = await Promise.all(
-    splitMany(raw['tag'] ?? '').map((text) =>
-      at('tag', async () => formatTarget(await services.places.resolve(text, caller))),
-    ),
-  );
+  const tags = await tagsOf(splitMany(raw['tag'] ?? ''), caller, services);
   const threshold = thresholdOf(raw);
   const settings: AlertSettings = {
     trigger: (raw['trigger'] ?? 'added') as AlertSettings['trigger'],
@@ -169,7 +176,7 @@ export async function draftOf(raw: Raw, caller: Caller, services: Services): Pro
     title: raw['title'] ?? '',
     message: raw['message'] ?? '',
     targets: [...targets],
-    tag: tags,
+    tag: [...tags],
     mode: (raw['mode'] ?? 'card') as AlertSettings['mode'],
     burst: 20,
     cooldownDays: 90,

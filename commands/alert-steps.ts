@@ -15,6 +15,7 @@ import {
   slug,
   suggestedName,
   suggestedText,
+  tagsOf,
   targetsOf,
   thresholdOf,
 } from './alert-fields.ts';
@@ -120,9 +121,13 @@ const line: Step<Services> = {
   fields: (raw) => (raw['trigger'] === 'threshold' ? ['on', 'column', 'test', 'limit'] : []),
   prepare: async () => ({ initial: { on: 'value', test: 'above' } }),
   check: async (raw, _caller, services) => {
+    // They may be left out of an alert without a line, but not of this step.
+    const open = ['on', 'test', 'limit'].filter((name) => (raw[name] ?? '').trim() === '');
+    if (open.length > 0) {
+      return Object.fromEntries(open.map((name) => [name, 'Fill this in.']));
+    }
     const names = await columnNames(raw, services);
-    const needs = raw['on'] !== 'count';
-    return needs && !names.includes(raw['column'] ?? '')
+    return raw['on'] !== 'count' && !names.includes(raw['column'] ?? '')
       ? { column: `Choose a column: ${names.join(', ')}.` }
       : {};
   },
@@ -161,7 +166,11 @@ const message: Step<Services> = {
     const missing = targets
       .flatMap((target) => ('column' in target ? [target.column] : []))
       .find((name) => !names.includes(name));
-    return missing === undefined ? {} : { to: `There is no column "${missing}".` };
+    if (missing !== undefined) {
+      return { to: `There is no column "${missing}". The columns are: ${names.join(', ')}.` };
+    }
+    await tagsOf(splitMany(raw['tag'] ?? ''), caller, services);
+    return {};
   },
 };
 
