@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Caller } from '../engine/contracts/command.ts';
-import type { Log } from '../engine/contracts/log.ts';
 import { createDb } from '../engine/store/db.ts';
 import { startEmbedded } from '../engine/store/embedded.ts';
 import type { FakeChannel, Fault } from '../test/fakes/slack/state.ts';
@@ -113,11 +112,3 @@ export const operator: Omit<Caller, 'id'> = {
   person: { kind: 'person', platform: 'cli', id: 'bench' },
   conversation: { kind: 'conversation', platform: 'cli', id: 'bench' },
 };
-
-/** Warnings and errors on the error output, the rest unsaid. */
-export function quietLog(): Log {
-  const say = (facts: object, message: string): void => {
-    process.stderr.write(`${message} ${JSON.stringify(facts)}\n`);
-  };
-  return { debug: () => undefined, info: () => undefined, warn: say, error: say, child: quietLog };
-}

@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { cpus } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { benchMessages } from './messages.ts';
+import { benchPlanner } from './planner.ts';
+import { benchSchedules } from './schedules.ts';
+import { endProcess, ownDatabase } from './support.ts';
+
+const parts = ['planner', 'messages', 'schedules'] as const;
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rows: { type: 'string', default: '1000000' },
+    messages: { type: 'string', default: '10000' },
+    syncs: { type: 'string', default: '10000' },
+  },
+});
+const wanted = (part: (typeof parts)[number]): boolean =>
+  positionals.length === 0 || positionals.includes(part);
+
+say(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}`);
+const own = await ownDatabase();
+try {
+  if (wanted('messages')) {
+    for (const one of await benchMessages(own.url, Number(values.messages), [50, 1])) {
+      say(
+        `messages to ${one.channels} channels: ${Math.round(one.perSecond)}/s, CPU ${one.cpuMsPerMessage.toFixed(2)} ms each (targets: 2000/s, 0.5 ms)`,
+      );
+    }
+  }
+  if (wanted('schedules')) {
+    await schedules('PostgreSQL', undefined);
+    await onRedis();
+  }
+  if (wanted('planner')) {
+    await benchPlanner({ rows: Number(values.rows), url: own.url });
+  }
+} finally {
+  await own.close();
+}
+
+async function schedules(on: string, redisUrl: string | undefined): Promise<void> {
+  const { syncs, p50, p99, allDone } = await benchSchedules(own.url, Number(values.syncs), redisUrl);
+  say(
+    `${syncs} syncs due at once, queue on ${on}: started after p50 ${Math.round(p50)} ms, p99 ${Math.round(p99)} ms (target: 2000 ms), all done after ${allDone.toFixed(1)} s`,
+  );
+}
+
+/** A Redis of our own on a free port, when this machine has the program. */
+async function onRedis(): Promise<void> {
+  const port = await freePort();
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const redis = spawn('redis-server', args, { stdio: 'ignore' });
+  const started = await Promise.race([once(redis, 'spawn').then(() => true), once(redis, 'error')]).catch(
+    () => false,
+  );
+  if (started !== true) {
+    say('queue on Redis: not measured, there is no redis-server here');
+    return;
+  }
+  await onRunningRedis(redis, port);
+}
+
+async function onRunningRedis(redis: ChildProcess, port: number): Promise<void> {
+  try {
+    // BullMQ connects again by itself until it listens.
+    await delay(500);
+    await schedules('Redis', `redis://127.0.0.1:${port}`);
+  } finally {
+    await endProcess(redis);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

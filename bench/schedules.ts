@@ -1,0 +1,82 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Db } from '../engine/contracts/db.ts';
+import { openQueue } from '../engine/queue.ts';
+import { startWorker } from '../engine/run/worker.ts';
+import { createDb } from '../engine/store/db.ts';
+import { migrate } from '../engine/store/migrate.ts';
+import { finishRun } from '../engine/store/runs.ts';
+import { silentLog } from '../test/support/log.ts';
+
+export interface SchedulesMeasured {
+  readonly syncs: number;
+  /** Milliseconds from the time a sync is due to the time its run is started. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Seconds until the last run is done. */
+  readonly allDone: number;
+}
+
+const schema = 'activate_schedules';
+const noMetrics = { started: () => undefined, ended: () => undefined };
+
+/** So many syncs due in the same second, each with a run that does nothing but end. */
+export async function benchSchedules(
+  url: string,
+  syncs: number,
+  redisUrl: string | undefined,
+): Promise<SchedulesMeasured> {
+  const db = createDb(url, { schema, log: silentLog, connections: 16 });
+  await migrate(db, schema);
+  const queue = await openQueue({ databaseUrl: url, redisUrl, log: silentLog });
+  const now = (): Date => new Date();
+  const worker = await startWorker({
+    db,
+    queue,
+    now,
+    log: silentLog,
+    chores: [],
+    concurrency: 10,
+    leaseMs: 30_000,
+    metrics: noMetrics,
+    execute: async (run) => {
+      await finishRun(db, run.id, { state: 'done', counts: {}, error: null, at: now() });
+      return 'done';
+    },
+  });
+  try {
+    await fill(db, syncs);
+    return await measured(db, syncs);
+  } finally {
+    await worker.stop();
+    await db.query(`drop schema ${schema} cascade`);
+    await db.close();
+  }
+}
+
+async function fill(db: Db, syncs: number): Promise<void> {
+  await db.query(`insert into sources (name, connector, config, secrets) values ('s', 'postgres', '{}', '')`);
+  await db.query(`insert into models (name, source_id, sql, key, columns) values ('m', 1, '', '{}', '[]')`);
+  // Far enough ahead that writing them down is no part of the measure.
+  await db.query(
+    `insert into syncs (name, framework, model_id, settings, cron, time_zone, next_due_at)
+     select 's' || i, 'notify', 1, '{}', '0 0 1 1 *', 'UTC', date_trunc('second', clock_timestamp()) + interval '5 s'
+       from generate_series(1, $1::int) i`,
+    [syncs],
+  );
+}
+
+async function measured(db: Db, syncs: number): Promise<SchedulesMeasured> {
+  for (;;) {
+    const [row] = await db.query<{ count: number; p50: number; p99: number; last: number }>(
+      `select count(*)::int as count,
+         percentile_disc(0.5) within group (order by extract(epoch from started_at - due_at) * 1000)::float8 as p50,
+         percentile_disc(0.99) within group (order by extract(epoch from started_at - due_at) * 1000)::float8 as p99,
+         max(extract(epoch from finished_at - due_at))::float8 as last
+       from runs where state = 'done'`,
+    );
+    if (row !== undefined && row.count >= syncs) {
+      return { syncs, p50: row.p50, p99: row.p99, allDone: row.last };
+    }
+    await delay(500);
+  }
+}
