@@ -27,7 +27,7 @@ export async function claimDue(db: Db, now: Date): Promise<readonly number[]> {
       return [];
     }
     const ids = due.map((sync) => sync.id);
-    const next = due.map((sync) => nextRun({ cron: sync.cron, timeZone: sync.time_zone }, now));
+    const next = nextRuns(due, now);
     await sql.query(
       `update syncs set next_due_at = given.at
          from unnest($1::bigint[], $2::timestamptz[]) as given (id, at) where syncs.id = given.id`,
@@ -41,6 +41,17 @@ export async function claimDue(db: Db, now: Date): Promise<readonly number[]> {
       [ids, due.map((sync) => sync.next_due_at)],
     );
     return runs.map((run) => run.id);
+  });
+}
+
+/** Reading a schedule costs more than all else here, and many syncs share one: each is read once. */
+function nextRuns(due: readonly DueSync[], now: Date): readonly Date[] {
+  const known = new Map<string, Date>();
+  return due.map(({ cron, time_zone: timeZone }) => {
+    const name = `${timeZone} ${cron}`;
+    const at = known.get(name) ?? nextRun({ cron, timeZone }, now);
+    known.set(name, at);
+    return at;
   });
 }
 
