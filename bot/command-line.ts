@@ -1,5 +1,5 @@
 import type { Dispatch, Origin, Reply } from '../engine/contracts/chat.ts';
-import type { Field, Form } from '../engine/contracts/form.ts';
+import { type Field, type Form, type Options, splitMany } from '../engine/contracts/form.ts';
 import type { Invocation, Raw } from '../engine/contracts/refs.ts';
 import { drawCard, drawMistakes, type Screen } from './terminal.ts';
 
@@ -19,39 +19,53 @@ export interface CliParts {
 
 /**
  * Runs one command as given after `npx activate`, and answers with the exit code: 0, or 1 when it could not be done.
- * `--json` writes the reply as data. What is missing is asked for, one field at a time, when there is somebody to ask.
+ * `--json` writes the reply as data. What is missing is asked for, form by form, when there is somebody to ask.
  */
-export async function runCli(argv: readonly string[], { dispatch, io, origin }: CliParts): Promise<number> {
+export async function runCli(argv: readonly string[], parts: CliParts): Promise<number> {
+  const { dispatch, io, origin } = parts;
   const json = argv.includes('--json');
-  const words = argv.filter((word) => word !== '--json');
-  const { command, input } = dispatch.parse(asLine(words));
-  const asksForHelp = words.some((word) => word === '--help' || word === '-h');
-  const first: Invocation = asksForHelp
-    ? { command: 'help', input: command === 'help' || command.startsWith('-') ? {} : { about: command } }
-    : { command, input };
-  for (let invocation = first; ; ) {
+  const asks = !json && io.ask !== undefined;
+  let invocation = readArguments(argv, dispatch, asks);
+  for (let before: Form | undefined; ; ) {
     const reply = await dispatch.run(invocation, origin);
     if (reply.kind !== 'form') {
       return finish(reply, io, json);
     }
-    const mistakes = mistakesOf(reply.form);
-    if (json || io.ask === undefined) {
-      io.err(
-        json
-          ? JSON.stringify({ command: reply.form.command, errors: mistakes })
-          : drawMistakes(reply.form, mistakes, io),
-      );
-      return 1;
+    const { form } = reply;
+    if (!asks) {
+      return refuse(form, io, json);
     }
-    const answers = await askFor(reply.form, mistakes, { dispatch, io, origin });
+    const answers = await askFor(form, before, parts);
     if (answers === undefined) {
       return 1;
     }
-    invocation = {
-      command: reply.form.command,
-      input: { ...invocation.input, ...reply.form.hidden, ...answers },
-    };
+    before = form;
+    invocation = { command: form.command, input: { ...form.hidden, ...answers } };
+    if (answers['closed'] !== undefined) {
+      const kept = await dispatch.run(invocation, origin);
+      io.err(kept.kind === 'done' ? (kept.note ?? '') : '');
+      return 1;
+    }
   }
+}
+
+function refuse(form: Form, io: Terminal, json: boolean): number {
+  const errors = mistakesOf(form);
+  io.err(json ? JSON.stringify({ command: form.command, errors }) : drawMistakes(form, errors, io));
+  return 1;
+}
+
+function readArguments(argv: readonly string[], dispatch: Dispatch, asks: boolean): Invocation {
+  const words = argv.filter((word) => word !== '--json');
+  const { command, input } = dispatch.parse(asLine(words.filter((word) => !isHelp(word))));
+  if (words.some(isHelp)) {
+    return { command: 'help', input: words.every(isHelp) ? {} : { about: command } };
+  }
+  return { command, input: asks ? { ...input, asked: 'true' } : input };
+}
+
+function isHelp(word: string): boolean {
+  return word === '--help' || word === '-h';
 }
 
 /** What the shell has split, put together so that the parser splits it the same way. */
@@ -75,46 +89,79 @@ function mistakesOf(form: Form): Raw {
   return { ...Object.fromEntries(open.map(([name]) => [name, 'Fill this in.'])), ...form.errors };
 }
 
-/** Asks for every field at fault; undefined when the person ends it, or when there is no field to ask for. */
-async function askFor(
-  form: Form,
-  mistakes: Raw,
-  { dispatch, io, origin }: CliParts,
-): Promise<Raw | undefined> {
-  const wanted = Object.entries(form.fields).filter(([name]) => mistakes[name] !== undefined);
-  if (wanted.length === 0 || io.ask === undefined) {
-    io.err(drawMistakes(form, mistakes, io));
+/**
+ * Asks for the fields of a form: all of a step that is new, else those at fault. The answers have `closed` when the
+ * person ended it half-way; undefined when there is nothing to ask for.
+ */
+async function askFor(form: Form, before: Form | undefined, parts: CliParts): Promise<Raw | undefined> {
+  const { io } = parts;
+  const isNew = form.step !== undefined && form.step.number !== before?.step?.number;
+  const wanted = Object.keys(form.fields).filter((name) => isNew || isOpen(form, name));
+  if (wanted.length === 0) {
+    io.err(drawMistakes(form, mistakesOf(form), io));
     return undefined;
   }
-  if (mistakes[''] !== undefined) {
-    io.err(mistakes['']);
+  if (isNew) {
+    const title = `${form.title} (step ${form.step.number} of ${form.step.of})`;
+    io.err(`\n${drawCard({ title, blocks: form.intro, fallback: title }, io)}\n`);
   }
-  const answers: Record<string, string> = {};
-  for (const [name, field] of wanted) {
-    const typed = { ...form.initial, ...form.hidden, ...answers };
-    const offered =
-      field.widget.type === 'lookup'
-        ? await dispatch.options(form.command, name, '', typed, origin)
-        : field.widget.type === 'choice'
-          ? field.widget.options
-          : [];
-    io.err(introduce(field, form.errors[name], offered));
-    const answer = await io.ask(`${field.label}: `, { secret: field.widget.type === 'secret' });
+  if (form.errors[''] !== undefined) {
+    io.err(form.errors['']);
+  }
+  let answers: Raw = Object.fromEntries(
+    Object.keys(form.fields).map((name) => [name, form.initial[name] ?? '']),
+  );
+  for (const name of wanted) {
+    const answer = await askField(form, name, answers, parts);
     if (answer === undefined) {
-      return undefined;
+      return { ...answers, closed: 'true' };
     }
-    answers[name] = answer;
+    answers = answer.trim() === '' ? answers : { ...answers, [name]: answer };
   }
   return answers;
 }
 
+/** Whether a field that was asked already is to be asked again. What is secret was kept nowhere. */
+function isOpen(form: Form, name: string): boolean {
+  const secret = form.fields[name]?.widget.type === 'secret';
+  return secret || form.errors[''] !== undefined || mistakesOf(form)[name] !== undefined;
+}
+
+async function askField(
+  form: Form,
+  name: string,
+  answers: Raw,
+  parts: CliParts,
+): Promise<string | undefined> {
+  const field = form.fields[name] as Field;
+  parts.io.err(introduce(field, form.errors[name], await offers(form, name, answers, parts)));
+  const before = answers[name] ?? '';
+  const usual = isMany(field) ? splitMany(before).join(', ') : before;
+  const skip = field.optional ? ' (Enter to skip)' : '';
+  const question = `${field.label}${usual === '' ? skip : ` [${usual}]`}: `;
+  return parts.io.ask?.(question, { secret: field.widget.type === 'secret' });
+}
+
+async function offers(
+  form: Form,
+  name: string,
+  answers: Raw,
+  { dispatch, origin }: CliParts,
+): Promise<Options> {
+  const widget = form.fields[name]?.widget;
+  if (widget?.type === 'lookup') {
+    return dispatch.options(form.command, name, '', { ...form.hidden, ...answers }, origin);
+  }
+  return widget?.type === 'choice' ? widget.options : [];
+}
+
+function isMany({ widget }: Field): boolean {
+  return (widget.type === 'lookup' || widget.type === 'choice') && widget.many;
+}
+
 const offeredAtOnce = 10;
 
-function introduce(
-  field: Field,
-  error: string | undefined,
-  offered: readonly { readonly value: string; readonly label: string }[],
-): string {
+function introduce(field: Field, error: string | undefined, offered: Options): string {
   const choices = offered
     .slice(0, offeredAtOnce)
     .map(({ value, label }) => `  ${value}${label === value ? '' : ` (${label})`}`);

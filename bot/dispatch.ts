@@ -59,10 +59,14 @@ function parseLine<S>(byName: ReadonlyMap<string, AnyCommand<S>>, line: string):
   const fields = command.fields as Fields;
   const positional = command.positional ?? [];
   const verbatim = positional.find((field) => fields[field]?.widget.type === 'area');
-  return {
-    command: command.name,
-    input: readLine(rest, { names: Object.keys(fields), positional, verbatim }),
-  };
+  const names = Object.keys(fields);
+  const flags = names.filter((field) => isFlag(fields[field]));
+  return { command: command.name, input: readLine(rest, { names, positional, verbatim, flags }) };
+}
+
+function isFlag(field: Fields[string] | undefined): boolean {
+  const { widget } = field ?? {};
+  return widget?.type === 'choice' && widget.options.some((option) => option.value === 'true');
 }
 
 function mayOpenForm<S>(command: AnyCommand<S> | undefined, { input }: Invocation): boolean {
@@ -171,7 +175,7 @@ async function allowed<S>(
     if (command.steps !== undefined) {
       const checked = check(opening, raw);
       const begins = raw['draft'] === undefined && closed === undefined;
-      return begins && !checked.ok && caller.platform !== 'cli'
+      return begins && !checked.ok && (caller.platform !== 'cli' || asked !== undefined)
         ? { kind: 'form', form: formOf(command, opening, input, checked.errors) }
         : await new Wizard(parts, command, caller, finish).go(input);
     }

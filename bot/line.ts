@@ -8,19 +8,21 @@ export interface Syntax {
   readonly positional: readonly string[];
   /** The positional field that takes the rest of the line as it stands, quotes and line breaks included: SQL, say. */
   readonly verbatim?: string | undefined;
+  /** Fields that say yes or no: `--wait` alone means yes, whatever word follows. */
+  readonly flags: readonly string[];
 }
 
 /**
  * Reads what stands behind a command's name: `name=value` and `--name value` for any field, quotes around values with
  * spaces, and bare words for the positional fields. Words that nobody asked for come under the empty name.
  */
-export function readLine(line: string, { names, positional, verbatim }: Syntax): Raw {
+export function readLine(line: string, { names, positional, verbatim, flags }: Syntax): Raw {
   const input: Record<string, string> = {};
   const bare: string[] = [];
   const words = split(line);
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] as Word;
-    const named = readNamed(word, words[at + 1], names);
+    const named = readNamed(word, words[at + 1], { names, flags });
     if (named !== undefined) {
       input[named.name] = named.value;
       at += named.tookNext ? 1 : 0;
@@ -56,7 +58,11 @@ interface Named {
   readonly tookNext: boolean;
 }
 
-function readNamed(word: Word, next: Word | undefined, names: readonly string[]): Named | undefined {
+function readNamed(
+  word: Word,
+  next: Word | undefined,
+  { names, flags }: Pick<Syntax, 'names' | 'flags'>,
+): Named | undefined {
   const [, name = '', value] = /^(?:--)?([A-Za-z][\w-]*)(?:=([\s\S]*))?$/.exec(word.text) ?? [];
   if (word.quoted || !names.includes(name)) {
     return undefined;
@@ -67,7 +73,10 @@ function readNamed(word: Word, next: Word | undefined, names: readonly string[])
   if (!word.text.startsWith('--')) {
     return undefined;
   }
-  const alone = next === undefined || (next.text.startsWith('--') && !next.quoted);
+  const alone =
+    next === undefined ||
+    (next.text.startsWith('--') && !next.quoted) ||
+    (flags.includes(name) && !/^(?:true|false)$/.test(next.text));
   return { name, value: alone ? 'true' : next.text, tookNext: !alone };
 }
 

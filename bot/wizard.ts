@@ -50,8 +50,8 @@ export class Wizard<S> {
   }
 
   async go(input: Raw): Promise<Reply> {
-    const { draft, step, back, closed, linked: _linked, asked: _asked, ...given } = input;
-    if (this.caller.platform === 'cli') {
+    const { draft, step, back, closed, linked: _linked, asked, ...given } = input;
+    if (this.caller.platform === 'cli' && asked === undefined && draft === undefined) {
       return this.allAtOnce(given);
     }
     const kept = await this.keptDraft(draft);
@@ -196,7 +196,7 @@ export class Wizard<S> {
     }
   }
 
-  /** A terminal shows no forms: what was given is checked step by step, and all errors come at once. */
+  /** Where nobody can be asked, in a script say, what was given is checked step by step, and all errors come at once. */
   private async allAtOnce(raw: Raw): Promise<Reply> {
     let filled = raw;
     let errors: Raw = {};
@@ -216,13 +216,31 @@ export class Wizard<S> {
     const fields = this.command.fields as Fields;
     const answers = this.inPlay(filled);
     const checked = check(fields, answers);
-    if (Object.keys(errors).length === 0 && checked.ok) {
-      return this.finish(checked.values, answers);
+    if (Object.keys(errors).length > 0) {
+      return this.whole(filled, errors);
     }
+    if (!checked.ok) {
+      return this.whole(filled, checked.errors);
+    }
+    try {
+      return await this.finish(checked.values, answers);
+    } catch (thrown) {
+      const atFields = asActivateError(thrown).fields;
+      if (atFields === undefined) {
+        throw thrown;
+      }
+      return this.whole(filled, atFields);
+    }
+  }
+
+  /** All steps as one form. */
+  private whole(raw: Raw, errors: Raw): Reply {
     const { title, name } = this.command;
-    const wrong = Object.keys(errors).length > 0 || checked.ok ? errors : checked.errors;
-    const about = { command: name, title, intro: [], initial: this.keepable(filled), hidden: {} };
-    return { kind: 'form', form: { ...about, fields, errors: wrong, submit: 'Save' } };
+    const about = { command: name, title, intro: [], initial: this.keepable(raw), hidden: {} };
+    return {
+      kind: 'form',
+      form: { ...about, fields: this.command.fields as Fields, errors, submit: 'Save' },
+    };
   }
 
   /** Steps without fields under what was answered so far are passed over. */

@@ -1,0 +1,110 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { createCommands } from '../commands/index.ts';
+import { connectors } from '../connectors/index.ts';
+import { ERRORS } from '../engine/contracts/errors.ts';
+import type { Fields } from '../engine/contracts/form.ts';
+import { settings } from '../engine/env.ts';
+
+const retries = {
+  never: 'not before somebody acts',
+  later: 'later, waiting longer each time',
+  after: 'after the time that the other side names',
+  unknown: 'after looking whether it happened',
+} as const;
+
+/**
+ * Writes the tables in docs/ out of the declarations they are about. With `--check` it writes nothing, and ends with
+ * exit code 1 when a page is not what it should be.
+ */
+const pages: Readonly<Record<string, string>> = {
+  'commands.md': commandsPage(),
+  'configuration.md': configurationPage(),
+  'errors.md': errorsPage(),
+};
+
+const stale: string[] = [];
+for (const [name, text] of Object.entries(pages)) {
+  const file = new URL(`../docs/${name}`, import.meta.url);
+  if ((await readFile(file, 'utf8').catch(() => '')) === text) {
+    continue;
+  }
+  stale.push(name);
+  if (!process.argv.includes('--check')) {
+    await writeFile(file, text);
+  }
+}
+if (process.argv.includes('--check') && stale.length > 0) {
+  process.stderr.write(`Out of date in docs/: ${stale.join(', ')}. Run: npm run docs\n`);
+  process.exitCode = 1;
+} else if (stale.length > 0) {
+  process.stdout.write(`Written in docs/: ${stale.join(', ')}\n`);
+}
+
+function commandsPage(): string {
+  const all = createCommands(connectors).filter((command) => command.hidden !== true);
+  const sections = all.map((command) => {
+    const fields = Object.entries(command.fields as Fields).map(([name, field]) => [
+      `\`${name}\``,
+      field.label,
+      field.optional ? '' : 'yes',
+      `${field.help ?? ''}${choicesOf(field.widget)}`,
+    ]);
+    return [
+      `## ${command.name}`,
+      `${command.summary} Needs the role ${command.access}.`,
+      `    ${command.example}`,
+      ...(fields.length === 0 ? [] : [table(['Field', 'Label', 'Required', 'What it is'], fields)]),
+    ].join('\n\n');
+  });
+  return page(
+    'Commands',
+    'Each of them can be typed after `/activate`, opened as a form, pressed as a button, or run in a terminal as `npx activate <command>`. Fields are given as `name=value` or `--name value`, values with spaces in quotes. In a terminal `--json` answers with data, and the exit code is 1 when a command could not be done. `npx activate manifest slack` prints the manifest of the Slack app.',
+    table(
+      ['Command', 'What it does', 'Role'],
+      all.map((command) => [`[${command.name}](#${command.name})`, command.summary, command.access]),
+    ),
+    ...sections,
+  );
+}
+
+function choicesOf(widget: Fields[string]['widget']): string {
+  return widget.type === 'choice'
+    ? ` One of ${widget.options.map((option) => `\`${option.value}\``).join(', ')}.`
+    : '';
+}
+
+function configurationPage(): string {
+  const rows = Object.entries(settings).map(([name, schema]) => {
+    const unset = schema.safeParse(undefined);
+    const usual = unset.success && unset.data !== undefined ? String(unset.data) : '';
+    return [`\`${name}\``, schema.description ?? '', usual === '' ? '' : `\`${usual}\``];
+  });
+  return page(
+    'Configuration',
+    'Everything is set by environment variables, or in a file `.env` in the folder that Activate is started from. None is required: without any, Activate starts with a database of its own and the local chat. All mistakes are named at once when it starts.',
+    table(['Setting', 'What it does', 'Default'], rows),
+  );
+}
+
+function errorsPage(): string {
+  const rows = Object.entries(ERRORS).map(([code, { retry, owner }]) => [
+    `\`${code}\``,
+    owner,
+    retries[retry],
+  ]);
+  return page(
+    'Errors',
+    'Every way Activate can fail has a code. What people read is a sentence about what happened and one about what to do now; the code is what the log, the tables and the retry policy go by.',
+    table(['Code', 'Who has to act', 'Tried again'], rows),
+  );
+}
+
+function page(title: string, ...parts: readonly string[]): string {
+  return `${[`# ${title}`, '<!-- Written by `npm run docs`: change the declarations, not this page. -->', ...parts].join('\n\n')}\n`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.trim().replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
