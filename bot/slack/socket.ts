@@ -7,6 +7,7 @@ import type { Hear } from './receive.ts';
 /** Slack replaces a connection now and then and takes seconds to do it: the other one hears meanwhile. */
 const CONNECTIONS = 2;
 const MAX_WAIT_MS = 30_000;
+const SHORT_LIVED_MS = 1000;
 
 interface Options {
   readonly appToken: string;
@@ -59,12 +60,18 @@ async function keepOpen(options: Options, make: () => Client, connected: () => v
   let failures = 0;
   while (!signal.aborted) {
     const client = make();
+    // Heard from the beginning: Slack may close a connection in the same breath in which it opens it.
+    const closed = new Promise<void>((resolve) => {
+      client.once('disconnected', () => resolve());
+    });
     try {
-      await client.start();
-      failures = 0;
+      const began = performance.now();
+      await Promise.race([client.start(), closed]);
       connected();
       log.info({}, 'Socket Mode connected');
-      await untilClosed(client, signal);
+      await untilClosed(client, closed, signal);
+      // One that is closed at once each time must not be opened again without end.
+      failures = performance.now() - began < SHORT_LIVED_MS ? failures + 1 : 0;
     } catch (error) {
       refuseWhenRejected(error);
       failures += 1;
@@ -76,18 +83,24 @@ async function keepOpen(options: Options, make: () => Client, connected: () => v
   }
 }
 
-function untilClosed(client: Client, signal: AbortSignal): Promise<void> {
+async function untilClosed(client: Client, closed: Promise<void>, signal: AbortSignal): Promise<void> {
+  const close = (): void => {
+    client.disconnect().catch(() => undefined);
+  };
+  signal.addEventListener('abort', close, { once: true });
+  if (signal.aborted) {
+    close();
+  }
+  await Promise.race([closed, aborted(signal)]);
+  signal.removeEventListener('abort', close);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const close = (): void => {
-      client.disconnect().then(resolve, () => resolve());
-    };
-    client.once('disconnected', () => {
-      signal.removeEventListener('abort', close);
-      resolve();
-    });
-    signal.addEventListener('abort', close, { once: true });
     if (signal.aborted) {
-      close();
+      resolve();
+    } else {
+      signal.addEventListener('abort', () => resolve(), { once: true });
     }
   });
 }

@@ -60,8 +60,6 @@ describe('package-lock.json', () => {
 const assets: Readonly<Record<string, string>> = {
   '@slack/types': 'package.json',
   'dejavu-fonts-ttf': 'ttf/DejaVuSans.ttf',
-  'htmx-ext-sse': 'sse.js',
-  'htmx.org': 'dist/htmx.min.js',
   idiomorph: 'dist/idiomorph-ext.min.js',
   tsx: 'package.json',
 };
