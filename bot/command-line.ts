@@ -105,8 +105,9 @@ async function askFor(form: Form, before: Form | undefined, parts: CliParts): Pr
     const title = `${form.title} (step ${form.step.number} of ${form.step.of})`;
     io.err(`\n${drawCard({ title, blocks: form.intro, fallback: title }, io)}\n`);
   }
-  if (form.errors[''] !== undefined) {
-    io.err(form.errors['']);
+  // All at once and first: a secret is asked for again before the field at fault has its turn.
+  for (const sentence of new Set(Object.values(form.errors))) {
+    io.err(sentence);
   }
   let answers: Raw = Object.fromEntries(
     Object.keys(form.fields).map((name) => [name, form.initial[name] ?? '']),
@@ -134,7 +135,7 @@ async function askField(
   parts: CliParts,
 ): Promise<string | undefined> {
   const field = form.fields[name] as Field;
-  parts.io.err(introduce(field, form.errors[name], await offers(form, name, answers, parts)));
+  parts.io.err(introduce(field, await offers(form, name, answers, parts)));
   const before = answers[name] ?? '';
   const usual = isMany(field) ? splitMany(before).join(', ') : before;
   const skip = field.optional ? ' (Enter to skip)' : '';
@@ -161,12 +162,12 @@ function isMany({ widget }: Field): boolean {
 
 const offeredAtOnce = 10;
 
-function introduce(field: Field, error: string | undefined, offered: Options): string {
+function introduce(field: Field, offered: Options): string {
   const choices = offered
     .slice(0, offeredAtOnce)
     .map(({ value, label }) => `  ${value}${label === value ? '' : ` (${label})`}`);
   const more = offered.length > offeredAtOnce ? [`  … and ${offered.length - offeredAtOnce} more`] : [];
-  return [error, field.help, ...choices, ...more].filter((line) => line !== undefined).join('\n');
+  return [field.help, ...choices, ...more].filter((line) => line !== undefined).join('\n');
 }
 
 function finish(reply: Exclude<Reply, { kind: 'form' }>, io: Terminal, json: boolean): number {
