@@ -14,7 +14,7 @@ export function summary(run: Pick<Run, 'state' | 'counts' | 'error'>): string {
   const parts = [
     `${count(counts.rows ?? 0, 'row')} read`,
     ...changes(counts),
-    count(counts.messages ?? 0, 'message') + ' sent',
+    `${count(counts.messages ?? 0, 'message')} sent`,
     ...((counts.failed ?? 0) > 0 ? [`${counts.failed} did not get through`] : []),
     ...((counts.quiet ?? 0) > 0 ? [`${counts.quiet} kept quiet`] : []),
   ];

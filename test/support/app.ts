@@ -120,7 +120,7 @@ async function caller(app: App): Promise<Caller> {
 }
 
 /** A new alert runs at once; this waits for that run. */
-async function waitForRun(app: App, name: string): Promise<void> {
+export async function waitForRun(app: App, name: string): Promise<void> {
   for (let waited = 0; waited < 20_000; waited += 20) {
     const [last] = await app.services.runs.recent(name, 1);
     if (last?.state === 'done' || last?.state === 'failed') {
