@@ -1,6 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createCommands } from '../commands/index.ts';
 import { connectors } from '../connectors/index.ts';
+import type { Connector } from '../engine/contracts/connector.ts';
 import { ERRORS } from '../engine/contracts/errors.ts';
 import type { Fields } from '../engine/contracts/form.ts';
 import { settings } from '../engine/env.ts';
@@ -20,6 +21,9 @@ const pages: Readonly<Record<string, string>> = {
   'commands.md': commandsPage(),
   'configuration.md': configurationPage(),
   'errors.md': errorsPage(),
+  ...Object.fromEntries(
+    connectors.map((connector) => [`connectors/${connector.id}.md`, connectorPage(connector)]),
+  ),
 };
 
 const stale: string[] = [];
@@ -30,6 +34,7 @@ for (const [name, text] of Object.entries(pages)) {
   }
   stale.push(name);
   if (!process.argv.includes('--check')) {
+    await mkdir(new URL('.', file), { recursive: true });
     await writeFile(file, text);
   }
 }
@@ -96,6 +101,22 @@ function errorsPage(): string {
     'Errors',
     'Every way Activate can fail has a code. What people read is a sentence about what happened and one about what to do now; the code is what the log, the tables and the retry policy go by.',
     table(['Code', 'Who has to act', 'Tried again'], rows),
+  );
+}
+
+function connectorPage({ id, name, summary, config }: Connector): string {
+  const rows = Object.entries(config).map(([key, field]) => [
+    `\`${id}_${key}\``,
+    field.label,
+    field.optional ? '' : 'yes',
+    field.widget.type === 'secret' ? 'yes' : '',
+    `${field.help ?? ''}${choicesOf(field.widget)}`,
+  ]);
+  return page(
+    name,
+    summary,
+    'Connect it with `/activate connect`, or in a terminal with `npx activate connect`. What is secret is encrypted where it is kept, never shown again, and never asked for inside a chat.',
+    table(['Field', 'Label', 'Required', 'Secret', 'What it is'], rows),
   );
 }
 
