@@ -99,7 +99,7 @@ async function serve(
 }
 
 /** The dispatcher over all commands, with the stores behind it. */
-function dispatchOf(app: App): Dispatch {
+export function dispatchOf(app: App): Dispatch {
   const { db, services, log } = app;
   return createDispatch({
     commands: createCommands(connectors),

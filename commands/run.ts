@@ -18,11 +18,17 @@ export const run = defineCommand({
   positional: ['name'],
   lookups: { alerts },
   run: async ({ name, wait }, caller, services) => {
+    const waits = caller.platform === 'cli' && wait === 'true';
+    const [last] = waits ? await services.runs.recent(name, 1) : [];
+    if (last !== undefined && last.state !== 'done' && last.state !== 'failed') {
+      // The first run of a new alert, say: whoever waits anyway may wait for that one, too.
+      await services.runs.finished(last.id, waitMs);
+    }
     const started = await services.runs.start(name, caller, 'manual');
     if (caller.platform !== 'cli') {
       return { kind: 'done', note: `Running ${name}: the card here shows how it goes.` };
     }
-    if (wait !== 'true') {
+    if (!waits) {
       return { kind: 'done', note: `Run ${started.id} of ${name} is queued.` };
     }
     const ended = await services.runs.finished(started.id, waitMs);

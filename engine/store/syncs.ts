@@ -59,7 +59,7 @@ export async function syncNamed(sql: Sql, name: string): Promise<Sync> {
   );
   throw new ActivateError('NOT_FOUND', `There is no alert "${name}".`, {
     fix: guess === undefined ? 'See /activate list.' : `Did you mean ${guess}?`,
-    fields: { name: `There is no alert "${name}"${guess === undefined ? '' : `. Did you mean ${guess}?`}` },
+    fields: { name: `There is no alert "${name}".${guess === undefined ? '' : ` Did you mean ${guess}?`}` },
   });
 }
 
