@@ -2,6 +2,7 @@ import { bold, code, context, moment, text } from '../engine/cards/build.ts';
 import { tableBlock } from '../engine/cards/show.ts';
 import type { Block } from '../engine/contracts/card.ts';
 import type { Lookup, Step } from '../engine/contracts/command.ts';
+import type { Column } from '../engine/contracts/connector.ts';
 import { splitMany } from '../engine/contracts/form.ts';
 import type { Raw } from '../engine/contracts/refs.ts';
 import type { AlertSettings } from '../engine/model/alert.ts';
@@ -24,9 +25,12 @@ import { alerts, matching, sources } from './lookups.ts';
 const columns: Lookup<Services> = async (typed, raw, _caller, services) =>
   matching(await columnNames(raw, services), typed);
 
+async function columnsOf(raw: Raw, services: Services): Promise<readonly Column[]> {
+  return services.alerts.columns(raw['source'] ?? '', await queryOf(raw, services));
+}
+
 async function columnNames(raw: Raw, services: Services): Promise<readonly string[]> {
-  const table = await services.sources.preview(raw['source'] ?? '', await queryOf(raw, services), 1);
-  return table.columns.map((column) => column.name);
+  return (await columnsOf(raw, services)).map((column) => column.name);
 }
 
 /** What fields of these steps offer while a person types. */
@@ -85,7 +89,7 @@ const found: Step<Services> = {
   title: 'What was found',
   fields: () => ['key', 'trigger'],
   prepare: async (raw, _caller, services) => {
-    const finding = await services.alerts.examine(raw['source'] ?? '', await queryOf(raw, services));
+    const finding = await services.alerts.recall(raw['source'] ?? '', await queryOf(raw, services));
     const blocks: Block[] = [
       text(
         bold(`${finding.rows.toLocaleString('en')} ${finding.rows === 1 ? 'row' : 'rows'}`),
@@ -137,13 +141,15 @@ const message: Step<Services> = {
   title: 'What to say, and where',
   fields: () => ['title', 'message', 'to', 'tag', 'mode'],
   prepare: async (raw, _caller, services) => {
+    const known = await columnsOf(raw, services);
     const names =
-      raw['trigger'] === 'threshold' && raw['on'] === 'count' ? ['count'] : await columnNames(raw, services);
-    const table = await services.sources.preview(raw['source'] ?? '', await queryOf(raw, services), 1);
+      raw['trigger'] === 'threshold' && raw['on'] === 'count'
+        ? ['count']
+        : known.map((column) => column.name);
     const suggested =
       names[0] === 'count' && names.length === 1
         ? { title: 'The count crossed the line', message: '{{ count }} rows' }
-        : suggestedText(table.columns);
+        : suggestedText(known);
     const more =
       raw['trigger'] === 'changed'
         ? [context('The value before the change: ', code('{{ previous.column }}'))]
@@ -154,14 +160,14 @@ const message: Step<Services> = {
     };
   },
   check: async (raw, caller, services) => {
-    const table = await services.sources.preview(raw['source'] ?? '', await queryOf(raw, services), 1);
-    services.alerts.checkMessage(table.columns, {
+    const known = await columnsOf(raw, services);
+    services.alerts.checkMessage(known, {
       title: raw['title'] ?? '',
       message: raw['message'] ?? '',
       trigger: raw['trigger'] as AlertSettings['trigger'],
       threshold: thresholdOf(raw),
     });
-    const names = table.columns.map((column) => column.name);
+    const names = known.map((column) => column.name);
     const targets = await targetsOf(splitMany(raw['to'] ?? ''), caller, services);
     const missing = targets
       .flatMap((target) => ('column' in target ? [target.column] : []))
@@ -201,7 +207,7 @@ const preview: Step<Services> = {
   fields: () => ['existing'],
   prepare: async (raw, caller, services) => {
     const draft = await draftOf(raw, caller, services);
-    const finding = await services.alerts.examine(draft.source, draft.sql, draft.key);
+    const finding = await services.alerts.recall(draft.source, draft.sql, draft.key);
     const card = await services.alerts.previewCard(draft, finding);
     const next = nextRuns(draft.schedule, services.now(), 3).map((date) =>
       moment(date, draft.schedule.timeZone),

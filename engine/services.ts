@@ -66,6 +66,10 @@ export interface Services {
     show(name: string): Promise<AlertDetail>;
     /** Runs the query and looks at it. With a key given, warns when it is NULL or comes twice. */
     examine(source: string, sql: string, key?: readonly string[]): Promise<Finding>;
+    /** What was found within the last minute; examines when nothing was. */
+    recall(source: string, sql: string, key?: readonly string[]): Promise<Finding>;
+    /** The columns of the query, at most a minute old. */
+    columns(source: string, sql: string): Promise<readonly Column[]>;
     /** Compiles the templates against the columns; throws TEMPLATE_INVALID with `fields` saying which of `title`, `message`, `recovery`. */
     checkMessage(
       columns: readonly Column[],

@@ -2,6 +2,7 @@ import { alertCard } from '../cards/alert.ts';
 import { context } from '../cards/build.ts';
 import type { Card, Inline } from '../contracts/card.ts';
 import type { Caller } from '../contracts/command.ts';
+import type { Column } from '../contracts/connector.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import { formatTarget, type MessageRef, parseTarget } from '../contracts/refs.ts';
 import { settingsOf } from '../frameworks/notify.ts';
@@ -25,22 +26,26 @@ import {
   updateSync,
 } from '../store/syncs.ts';
 import type { RowText } from '../template/template.ts';
-import { examine } from './examine.ts';
+import { Examiner } from './examine.ts';
 import { askLimits, senderOf, type VerbParts } from './parts.ts';
 import { nameOf } from './places.ts';
 
 /** Making, changing and looking at alerts. */
 export function alertVerbs(parts: VerbParts): Services['alerts'] {
+  const examiner = new Examiner(parts);
   return {
     list: async () => Promise.all((await listSyncs(parts.db)).map((sync) => detail(parts, sync))),
     show: async (name) => detail(parts, await syncNamed(parts.db, name)),
-    examine: (source, sql, key) => examine(parts, source, sql, key),
+    examine: (source, sql, key) => examiner.examine(source, sql, key),
+    recall: (source, sql, key) => examiner.recall(source, sql, key),
+    columns: (source, sql) => examiner.columns(source, sql),
     checkMessage: (columns, settings) => {
       new AlertText(settings, { columns });
     },
     previewCard: (draft, finding) => previewCard(parts, draft, finding),
-    create: (draft, by) => create(parts, draft, by),
-    update: (name, draft) => update(parts, name, draft),
+    create: async (draft, by) => create(parts, draft, await examiner.describe(draft.source, draft.sql), by),
+    update: async (name, draft) =>
+      update(parts, name, draft, await examiner.describe(draft.source, draft.sql)),
     test: (name, by) => test(parts, name, by),
     pause: async (name) => pauseSync(parts.db, (await syncNamed(parts.db, name)).id),
     resume: async (name) => {
@@ -88,17 +93,17 @@ async function calledPerson(parts: VerbParts, written: string): Promise<string> 
 }
 
 /** What must hold of an alert whatever way it came: the forms check the same, a field at a time. */
-function verified(draft: AlertDraft, finding: Pick<Finding, 'columns'>): AlertSettings {
+function verified(draft: AlertDraft, columns: readonly Column[]): AlertSettings {
   const settings = alertSettings.parse(draft.settings);
-  const names = finding.columns.map((column) => column.name);
+  const names = columns.map((column) => column.name);
   const columnsNamed: readonly [string, readonly string[]][] = [
     ['key', draft.key],
     ['watch', settings.watch],
     ['to', settings.targets.flatMap((target) => ('column' in target ? [target.column] : []))],
     ['column', settings.threshold?.column === undefined ? [] : [settings.threshold.column]],
   ];
-  for (const [field, columns] of columnsNamed) {
-    const missing = columns.find((name) => !names.includes(name));
+  for (const [field, named] of columnsNamed) {
+    const missing = named.find((name) => !names.includes(name));
     if (missing !== undefined) {
       const sentence = `There is no column "${missing}". The columns are: ${names.join(', ')}.`;
       throw new ActivateError('INPUT_INVALID', sentence, { fields: { [field]: sentence } });
@@ -111,15 +116,18 @@ function verified(draft: AlertDraft, finding: Pick<Finding, 'columns'>): AlertSe
   if (settings.trigger === 'threshold' && settings.threshold === undefined) {
     throw new ActivateError('INPUT_INVALID', 'Say which number is watched, and its limit.');
   }
-  new AlertText(settings, finding);
+  new AlertText(settings, { columns });
   return settings;
 }
 
-async function create(parts: VerbParts, draft: AlertDraft, by: Caller): Promise<AlertDetail> {
-  const finding = await examine(parts, draft.source, draft.sql, undefined);
-  const settings = verified(draft, finding);
+async function create(
+  parts: VerbParts,
+  draft: AlertDraft,
+  columns: readonly Column[],
+  by: Caller,
+): Promise<AlertDetail> {
+  const settings = verified(draft, columns);
   const source = await sourceNamed(parts.db, draft.source);
-  const { columns } = finding;
   const sync = await parts.db.transaction(async (sql) => {
     const taken = await sql.query('select 1 from syncs where name = $1', [draft.name]);
     if (taken.length > 0) {
@@ -150,18 +158,22 @@ async function create(parts: VerbParts, draft: AlertDraft, by: Caller): Promise<
   return detail(parts, sync);
 }
 
-async function update(parts: VerbParts, name: string, draft: AlertDraft): Promise<AlertDetail> {
+async function update(
+  parts: VerbParts,
+  name: string,
+  draft: AlertDraft,
+  columns: readonly Column[],
+): Promise<AlertDetail> {
   const sync = await syncNamed(parts.db, name);
   const before = await modelById(parts.db, sync.modelId);
-  const finding = await examine(parts, draft.source, draft.sql, undefined);
-  const settings = verified(draft, finding);
+  const settings = verified(draft, columns);
   const source = await sourceNamed(parts.db, draft.source);
   const model = await saveModel(parts.db, {
     name: before.name,
     sourceId: source.id,
     sql: draft.sql,
     key: draft.key,
-    columns: finding.columns,
+    columns,
   });
   if (asksOtherRows(before, model)) {
     // Another query gives other rows: they are taken as known again, and none of them is news.
