@@ -23,21 +23,39 @@ export interface LocalSlack {
   command(text: string, by?: { readonly user?: string; readonly channel?: string }): Promise<void>;
   /** Presses the button of this label. */
   press(message: LocalMessage, label: string, user?: string): Promise<void>;
-  /** Submits the modal on top, values by `f:<field>` and field. */
-  submit(values: Readonly<Record<string, Readonly<Record<string, unknown>>>>, user?: string): Promise<void>;
+  /**
+   * Fills in the modal on top and submits it. What is left out is sent as it was suggested, as a client does.
+   * Answers with the errors that stand at its fields afterwards; a modal that moved on has none.
+   */
+  submit(
+    answers?: Readonly<Record<string, string | readonly string[]>>,
+    user?: string,
+  ): Promise<Readonly<Record<string, string>>>;
   say(text: string, by?: { readonly user?: string; readonly channel?: string }): Promise<void>;
   messages(channel: string): Promise<readonly LocalMessage[]>;
   /** The modals that are open, the topmost last. */
-  modals(): Promise<
-    readonly { readonly blocks: readonly LocalBlock[]; readonly title?: { readonly text: string } }[]
-  >;
+  modals(): Promise<readonly LocalModal[]>;
   /** Asks again and again until `check` comes to something. */
   until<T>(check: () => Promise<T | undefined>): Promise<T>;
   stop(): Promise<void>;
 }
 
+export interface LocalModal {
+  readonly blocks: readonly LocalBlock[];
+  readonly title?: { readonly text: string };
+}
+
+export interface LocalInput {
+  readonly type: string;
+  readonly action_id: string;
+  readonly initial_value?: string;
+  readonly initial_option?: { readonly value: string };
+  readonly initial_options?: readonly { readonly value: string }[];
+}
+
 export interface LocalBlock {
   readonly type: string;
+  readonly element?: LocalInput;
   readonly block_id?: string;
   readonly text?: { readonly text: string };
   readonly elements?: readonly {
@@ -165,7 +183,13 @@ function driver(url: string, options: LocalSlackOptions): Driver {
         action: { ...action, block_id: block?.block_id ?? 'b0' },
       });
     },
-    submit: (values, user = someone) => submitOverPage(url, user, values),
+    submit: async (answers = {}, user = someone) => {
+      const modal = (await readPage(url)).modalStack.at(-1);
+      if (modal === undefined) {
+        throw new Error('no modal is open');
+      }
+      return submitOverPage(url, user, valuesOf(modal, answers));
+    },
     messages: async (channel) => {
       const answer = (await read(`messages/${channel}`)) as { messages?: LocalMessage[] } | LocalMessage[];
       return Array.isArray(answer) ? answer : (answer.messages ?? []);
@@ -209,40 +233,93 @@ function openPage(url: string): Promise<Duplex> {
   });
 }
 
-/** The page begins with everything there is, modals included; no other way leads to them. */
-async function readPage(
-  url: string,
-): Promise<{ readonly modalStack: Awaited<ReturnType<LocalSlack['modals']>> }> {
-  const stream = await openPage(url);
+/** What the page is told. It begins with everything there is, modals included; no other way leads to them. */
+type Told =
+  | { readonly t: 'init'; readonly state: { readonly modalStack: readonly LocalModal[] } }
+  | { readonly t: 'view' }
+  | { readonly t: 'view_errors'; readonly errors: Readonly<Record<string, string>> };
+
+async function* told(stream: Duplex): AsyncGenerator<Told> {
   let bytes = Buffer.alloc(0);
   for await (const part of stream as AsyncIterable<Buffer>) {
     bytes = Buffer.concat([bytes, part]);
-    const text = firstFrame(bytes);
-    if (text !== undefined) {
-      stream.destroy();
-      return JSON.parse(text).state;
+    for (let frame = firstFrame(bytes); frame !== undefined; frame = firstFrame(bytes)) {
+      bytes = bytes.subarray(frame.end);
+      yield JSON.parse(frame.text) as Told;
     }
   }
   throw new Error('local-slack closed its page');
 }
 
-/** The text of the first frame, once all of it is there. */
-function firstFrame(bytes: Buffer): string | undefined {
-  if (bytes.length < 10) {
+async function readPage(url: string): Promise<{ readonly modalStack: readonly LocalModal[] }> {
+  for await (const message of told(await openPage(url))) {
+    if (message.t === 'init') {
+      return message.state;
+    }
+  }
+  throw new Error('local-slack said nothing');
+}
+
+/** The first frame, once all of it is there. */
+function firstFrame(bytes: Buffer): { readonly text: string; readonly end: number } | undefined {
+  if (bytes.length < 2) {
     return undefined;
   }
   const short = bytes.readUInt8(1) & 127;
-  const [header, length] =
-    short < 126
-      ? [2, short]
-      : short === 126
-        ? [4, bytes.readUInt16BE(2)]
-        : [10, Number(bytes.readBigUInt64BE(2))];
-  return bytes.length < header + length ? undefined : bytes.subarray(header, header + length).toString();
+  const header = short < 126 ? 2 : short === 126 ? 4 : 10;
+  if (bytes.length < header) {
+    return undefined;
+  }
+  const length =
+    short < 126 ? short : short === 126 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
+  const end = header + length;
+  return bytes.length < end ? undefined : { text: bytes.subarray(header, end).toString(), end };
 }
 
-/** Submits the modal on top, as the page does. Resolves once the answer of the app is in. */
-async function submitOverPage(url: string, user: string, values: object): Promise<void> {
+/** The values of a modal as Slack sends them: what was answered, and elsewhere what the modal began with. */
+function valuesOf(
+  modal: LocalModal,
+  answers: Readonly<Record<string, string | readonly string[]>>,
+): Readonly<Record<string, object>> {
+  const elements = modal.blocks.flatMap(({ element, block_id: block }) =>
+    element === undefined || block === undefined ? [] : [{ element, block }],
+  );
+  const unknown = Object.keys(answers).filter(
+    (name) => !elements.some(({ element }) => element.action_id === name),
+  );
+  if (unknown.length > 0) {
+    throw new Error(`the modal does not ask for ${unknown.join(', ')}`);
+  }
+  return Object.fromEntries(
+    elements.map(({ element, block }) => [
+      block,
+      { [element.action_id]: sentValue(element, answers[element.action_id]) },
+    ]),
+  );
+}
+
+function sentValue(element: LocalInput, answer: string | readonly string[] | undefined): object {
+  const { type } = element;
+  const option = (value: string): object => ({ text: { type: 'plain_text', text: value }, value });
+  if (type === 'checkboxes' || type.startsWith('multi_')) {
+    const values =
+      answer === undefined ? element.initial_options?.map(({ value }) => value) : [answer].flat();
+    return { type, selected_options: (values ?? []).map(option) };
+  }
+  const given = answer === undefined ? undefined : String(answer);
+  if (type.endsWith('select')) {
+    const chosen = given ?? element.initial_option?.value;
+    return { type, selected_option: chosen === undefined ? null : option(chosen) };
+  }
+  return { type, value: given ?? element.initial_value ?? null };
+}
+
+/** Submits the modal on top, as the page does. Answers with the errors at its fields once the app has answered. */
+async function submitOverPage(
+  url: string,
+  user: string,
+  values: object,
+): Promise<Readonly<Record<string, string>>> {
   const stream = await openPage(url);
   const payload = Buffer.from(JSON.stringify({ t: 'view_submit', user, values }));
   const head = Buffer.alloc(8);
@@ -251,13 +328,15 @@ async function submitOverPage(url: string, user: string, values: object): Promis
   head.writeUInt16BE(payload.length, 2);
   // A mask of zeros: the payload goes as it is.
   stream.write(Buffer.concat([head, payload]));
-  for await (const part of stream as AsyncIterable<Buffer>) {
-    // The page is told of a view, or of errors in it, when the app has answered.
-    if (/"t":"view(_errors)?"/.test(part.toString())) {
-      stream.destroy();
-      return;
+  for await (const message of told(stream)) {
+    if (message.t === 'view_errors') {
+      return message.errors;
+    }
+    if (message.t === 'view') {
+      return {};
     }
   }
+  return {};
 }
 
 function started(child: ChildProcess): Promise<void> {

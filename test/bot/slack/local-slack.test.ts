@@ -86,7 +86,7 @@ describe.runIf(hasLocalSlack).each(['socket', 'http'] as const)('with local-slac
     await local.command('new-alert');
     const modal = await local.until(async () => (await local.modals())[0]);
     expect(modal.title?.text).toBe('New alert');
-    await local.submit({ 'f:name': { name: { type: 'plain_text_input', value: 'Big deals' } } });
+    await local.submit({ name: 'Big deals' });
     const message = await local.until(async () => (await local.messages('C1SALES'))[0]);
     expect(message.text).toBe('Alert Big deals');
     expect(await local.modals()).toEqual([]);
