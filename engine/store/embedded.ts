@@ -4,7 +4,7 @@ import { chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promi
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ActivateError } from '../contracts/errors.ts';
 
 /** A PostgreSQL server of our own, kept in a folder. */
@@ -24,10 +24,12 @@ const user = 'activate';
 
 /**
  * Starts the PostgreSQL that came with npm, or joins one that already runs on this folder (left behind by a killed
- * process, or started by another of ours). Data lives in `dir`/postgres. Throws CONFIG_INVALID on a machine for
+ * process, or started by another of ours). Data lives in `folder`/postgres. Throws CONFIG_INVALID on a machine for
  * which there is no build.
  */
-export async function startEmbedded(dir: string): Promise<Embedded> {
+export async function startEmbedded(folder: string): Promise<Embedded> {
+  // In full: the server works in the folder itself, where a relative path means another place.
+  const dir = resolve(folder);
   const data = join(dir, 'postgres');
   const ownerFile = join(dir, 'owner.pid');
   await mkdir(dir, { recursive: true });
