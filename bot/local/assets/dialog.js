@@ -167,4 +167,6 @@ function focusFirst(dialog) {
   for (const area of dialog.querySelectorAll('textarea')) {
     grow(area);
   }
+  // What is wrong stands below its field, and must be seen with it.
+  target?.closest('.wrong')?.scrollIntoView({ block: 'nearest' });
 }
