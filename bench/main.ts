@@ -27,7 +27,7 @@ try {
   if (wanted('messages')) {
     for (const one of await benchMessages(own.url, Number(values.messages), [50, 1])) {
       say(
-        `messages to ${one.channels} channels: ${Math.round(one.perSecond)}/s, CPU ${one.cpuMsPerMessage.toFixed(2)} ms each (targets: 2000/s, 0.5 ms)`,
+        `messages to ${one.channels} channels: ${Math.round(one.perSecond)}/s, CPU ${one.cpuMsPerMessage.toFixed(2)} ms each (targets: 2000/s, 0.5 ms); beside it the Slack ${one.slackCpuMs.toFixed(2)} ms, the database ${one.databaseCpuMs.toFixed(2)} ms`,
       );
     }
   }

@@ -6,6 +6,7 @@ import { parseEnv } from '../engine/env.ts';
 import { parseSchedule } from '../engine/schedule/cron.ts';
 import { createDb, type PooledDb } from '../engine/store/db.ts';
 import { silentLog } from '../test/support/log.ts';
+import { cpuOf, postmaster, serverCpu } from './cpu.ts';
 import { operator, type SlackProcess, startSlackProcess } from './support.ts';
 
 export interface MessagesMeasured {
@@ -15,6 +16,9 @@ export interface MessagesMeasured {
   readonly perSecond: number;
   /** Of our own process, with the planner's part and all else that a run does. */
   readonly cpuMsPerMessage: number;
+  /** Of the pretended Slack and of the database, which share the machine with us. */
+  readonly slackCpuMs: number;
+  readonly databaseCpuMs: number;
 }
 
 /**
@@ -119,10 +123,17 @@ async function measure(stage: Stage, rows: number, channels: number): Promise<Me
     `insert into bench_rows select i, 'Account ' || i, 'bench-' || i % $2::int from generate_series(1, $1::int) i`,
     [rows, channels],
   );
+  const server = await postmaster(warehouse);
+  const others = async (): Promise<readonly [number, number]> => [
+    await cpuOf(slack.pid),
+    await serverCpu(server),
+  ];
+  const [slackBefore, databaseBefore] = await others();
   const [began, cpu] = [performance.now(), process.cpuUsage()];
   const run = await runs.finished((await runs.start(name, by, 'manual')).id, 300_000);
   const { user, system } = process.cpuUsage(cpu);
   const seconds = (performance.now() - began) / 1000;
+  const [slackAfter, databaseAfter] = await others();
   const messages = run.counts.messages ?? 0;
   if (messages !== rows || (await slack.messages()).length !== rows) {
     throw new Error(
@@ -135,6 +146,8 @@ async function measure(stage: Stage, rows: number, channels: number): Promise<Me
     seconds,
     perSecond: messages / seconds,
     cpuMsPerMessage: (user + system) / 1000 / messages,
+    slackCpuMs: ((slackAfter - slackBefore) * 1000) / messages,
+    databaseCpuMs: ((databaseAfter - databaseBefore) * 1000) / messages,
   };
 }
 

@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
-import { setTimeout } from 'node:timers/promises';
 import { postgres } from '../connectors/postgres/index.ts';
-import type { Query, Source } from '../engine/contracts/connector.ts';
+import type { Query, Source } from '../engine/contracts/source.ts';
 import type { Db } from '../engine/contracts/db.ts';
 import type { Shape } from '../engine/planner/chunks.ts';
 import { baseline, plan } from '../engine/planner/plan.ts';
 import { createDb } from '../engine/store/db.ts';
 import { migrate } from '../engine/store/migrate.ts';
 import { createSnapshots } from '../engine/store/snapshots.ts';
+import { postmaster, settledCpu } from './cpu.ts';
 
 export interface PlannerBench {
   readonly rows: number;
@@ -171,38 +170,4 @@ async function measure(what: string, server: number, work: () => Promise<number 
     cpuSeconds: ours + (await settledCpu(server)) - theirs,
     ...(child === undefined ? { peakMb: peak / 1e6 } : {}),
   };
-}
-
-async function postmaster(db: Db): Promise<number> {
-  const [row] = await db.query<{ pid: number }>('select pg_backend_pid() as pid');
-  return Number((await statOf(row?.pid ?? 0))[1]);
-}
-
-/** {@link serverCpu} once it stands still: a backend that ended counts only after its parent has noticed. */
-async function settledCpu(server: number): Promise<number> {
-  let before = -1;
-  for (let now = await serverCpu(server); now !== before; now = await serverCpu(server)) {
-    before = now;
-    await setTimeout(200);
-  }
-  return before;
-}
-
-/** CPU seconds of the server: its main process, the backends that ended, and those that live. */
-async function serverCpu(server: number): Promise<number> {
-  const seconds = (stat: readonly string[], from: number, to: number): number =>
-    stat.slice(from, to).reduce((sum, ticks) => sum + Number(ticks) / 100, 0);
-  let sum = seconds(await statOf(server), 11, 15);
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    // A process may end while we look: then it is in the sum of its parent.
-    const stat = await statOf(Number(pid)).catch(() => []);
-    sum += stat[1] === String(server) ? seconds(stat, 11, 13) : 0;
-  }
-  return sum;
-}
-
-/** The fields of /proc/<pid>/stat from the state on: the name before it may hold anything. */
-async function statOf(pid: number): Promise<readonly string[]> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ');
 }

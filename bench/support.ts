@@ -37,6 +37,7 @@ export async function ownDatabase(): Promise<OwnDatabase> {
 export interface SlackProcess {
   readonly apiUrl: string;
   readonly tokens: { readonly bot: string; readonly app: string };
+  readonly pid: number;
   addChannels(channels: readonly FakeChannel[]): Promise<void>;
   fail(method: string, faults: readonly Fault[]): Promise<void>;
   messages(): Promise<readonly Posted[]>;
@@ -63,6 +64,7 @@ export async function startSlackProcess(): Promise<SlackProcess> {
   return {
     apiUrl: said.apiUrl,
     tokens: said.tokens,
+    pid: child.pid ?? 0,
     addChannels: (channels) => control('add', { channels }),
     fail: (method, faults) => control('fail', { method, faults }),
     messages: () => control('messages'),

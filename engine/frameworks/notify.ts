@@ -10,13 +10,15 @@ import type { Outbox } from '../messages/outbox.ts';
 import { withoutReactedKeys } from '../messages/quiet.ts';
 import { Routes } from '../messages/routes.ts';
 import { AlertText } from '../messages/text.ts';
+import { Underway } from '../messages/underway.ts';
 import { isLoud, loudCount, type Voice } from '../messages/voice.ts';
 import { type AlertSettings, alertSettings } from '../model/alert.ts';
+import type { PlanEntry } from '../planner/chunks.ts';
 import type { Model } from '../store/models.ts';
 import type { People } from '../store/people.ts';
 import type { RunCounts } from '../store/runs.ts';
 import type { Sync } from '../store/syncs.ts';
-import type { Framework, PlannedRun, PlanRequest } from './framework.ts';
+import type { ChangeChunk, Framework, PlannedRun, PlanRequest } from './framework.ts';
 
 export interface NotifyParts {
   readonly db: Db;
@@ -144,28 +146,57 @@ async function commitQuietly(voice: Voice): Promise<void> {
 }
 
 const rowsAtOnce = 200;
+const groupsAtOnce = 3;
 
+/**
+ * Speaks of the changes in groups. While one is posted, the next is composed and written to the book, and the one
+ * before is settled: neither the chat nor the database waits for the other.
+ */
 async function announceAll(voice: Voice): Promise<void> {
   const announcer = new Announcer(voice);
-  for await (const chunk of voice.planned.chunks()) {
-    const refused = new Set<number>();
-    const speak = chunk.entries.filter(
-      (entry) => isLoud(voice.settings, entry) || (voice.settings.mode === 'card' && !entry.silent),
-    );
-    for (let from = 0; from < speak.length; from += rowsAtOnce) {
-      const heard = await withoutReactedKeys(voice, speak.slice(from, from + rowsAtOnce));
-      const accepted = await announcer.announce(heard);
-      for (const [at, entry] of heard.entries()) {
-        if (accepted[at] === false) {
-          refused.add(chunk.entries.indexOf(entry));
-        }
+  const telling = new Underway(groupsAtOnce);
+  const committing = new Underway(1);
+  try {
+    for await (const chunk of voice.planned.chunks()) {
+      const refused = new Set<number>();
+      const told: Promise<void>[] = [];
+      for (const group of groupsOf(voice, chunk)) {
+        await telling.room();
+        const heard = await withoutReactedKeys(voice, group);
+        const prepared = await announcer.prepare(heard);
+        told.push(
+          telling.add(async () => {
+            const accepted = await announcer.tell(prepared);
+            for (const entry of heard.filter((_, at) => accepted[at] === false)) {
+              refused.add(chunk.entries.indexOf(entry));
+            }
+          }),
+        );
       }
+      await committing.room();
+      const accepted = (): ReadonlySet<number> | 'all' =>
+        refused.size === 0 ? 'all' : without(chunk.entries.length, refused);
+      void committing.add(async () => {
+        await Promise.all(told);
+        await voice.planned.commit(chunk.seq, accepted());
+      });
     }
-    await voice.planned.commit(
-      chunk.seq,
-      refused.size === 0 ? 'all' : without(chunk.entries.length, refused),
-    );
+    await committing.done();
+  } finally {
+    // Whatever failed, nothing may be said any more once this is over.
+    await telling.idle();
+    await committing.idle();
   }
+}
+
+function groupsOf(voice: Voice, { entries }: ChangeChunk): readonly (readonly PlanEntry[])[] {
+  const { settings } = voice;
+  const speak = entries.filter(
+    (entry) => isLoud(settings, entry) || (settings.mode === 'card' && !entry.silent),
+  );
+  return Array.from({ length: Math.ceil(speak.length / rowsAtOnce) }, (_, at) =>
+    speak.slice(at * rowsAtOnce, (at + 1) * rowsAtOnce),
+  );
 }
 
 /** The most frequent reasons, a few. */

@@ -8,7 +8,7 @@ import { carryDeliveries, type Delivery, liveCards, redrawLive } from '../store/
 import { reactionsTo } from '../store/reactions.ts';
 import type { RowText } from '../template/template.ts';
 import { resolveMentions } from './mentions.ts';
-import type { Outgoing, Sent } from './outbox.ts';
+import type { Booked, Outgoing, Sent, Stream } from './outbox.ts';
 import { isLoud, rowOf, type Voice } from './voice.ts';
 
 /** A change with what is needed to speak of it. */
@@ -22,34 +22,52 @@ interface Item {
   accepted: boolean;
 }
 
+/** Changes whose messages are in the book, ready to be posted. */
+export interface Prepared {
+  readonly items: readonly Item[];
+  /** The item of each message. */
+  readonly of: readonly Item[];
+  readonly booked: Booked;
+}
+
 /** Says changes one by one: a message each, or a card per row that is edited as the row changes. */
 export class Announcer {
   private readonly voice: Voice;
+  private readonly stream: Stream;
 
   constructor(voice: Voice) {
     this.voice = voice;
+    this.stream = voice.outbox.stream();
   }
 
-  /** Speaks of these changes in order; says for each whether it counts as told. */
-  async announce(entries: readonly PlanEntry[]): Promise<readonly boolean[]> {
+  /** Composes what these changes call for and writes it down. Edits of cards that are there already are done here. */
+  async prepare(entries: readonly PlanEntry[]): Promise<Prepared> {
     const { voice } = this;
     const live =
       voice.settings.mode === 'card' ? await this.liveByKey(entries) : new Map<string, Delivery[]>();
     const items = entries.map((entry) => this.item(entry, live.get(entry.key) ?? []));
-    const outgoing: { item: Item; message: Outgoing }[] = [];
+    const of: Item[] = [];
+    const messages: Outgoing[] = [];
     for (const item of items) {
       for (const message of await this.messagesFor(item)) {
-        outgoing.push({ item, message });
+        of.push(item);
+        messages.push(message);
       }
     }
-    const sent = await voice.outbox.send({
+    const booked = await voice.outbox.book({
       runId: voice.planned.run.id,
       syncId: voice.planned.sync.id,
-      messages: outgoing.map(({ message }) => message),
+      messages,
       draw: (card, delivery, message) => this.draw(card, delivery, message.kind === 'note'),
       signal: voice.planned.signal,
     });
-    for (const [at, { item }] of outgoing.entries()) {
+    return { items, of, booked };
+  }
+
+  /** Posts what was prepared, after what was prepared before it; says for each change whether it counts as told. */
+  async tell({ items, of, booked }: Prepared): Promise<readonly boolean[]> {
+    const sent = await this.voice.outbox.post(booked, this.stream);
+    for (const [at, item] of of.entries()) {
       this.count(item, sent[at]);
     }
     await this.carry(items);

@@ -7,14 +7,15 @@ import type { Log } from '../contracts/log.ts';
 import { formatTarget, type MessageRef, type PlatformId, type Target } from '../contracts/refs.ts';
 import {
   carriedDeliveries,
-  type Delivery,
+  type Known,
   type NewDelivery,
   openDeliveries,
   type Settled,
   settleDeliveries,
 } from '../store/deliveries.ts';
 import { reservePace } from '../store/paces.ts';
-import { each } from './each.ts';
+import { Conversations } from './conversations.ts';
+import { Settler } from './settler.ts';
 
 /** One message to be said: about which row, why, to whom. */
 export interface Outgoing {
@@ -58,6 +59,29 @@ export interface Batch {
   readonly signal: AbortSignal;
 }
 
+/** A batch that is in the book: what is left to do is to post it. */
+export interface Booked {
+  readonly batch: Batch;
+  /** What is settled already, at the places of its messages. */
+  readonly results: (Sent | undefined)[];
+  readonly open: readonly Open[];
+}
+
+/** A message in the book that may have to be posted. */
+interface Open {
+  readonly at: number;
+  readonly message: Outgoing;
+  readonly delivery: Pick<Known, 'id' | 'createdAt'>;
+  /** What an interrupted attempt knew of it. */
+  readonly known: Known | undefined;
+}
+
+/** Batches that are posted one after the other, the next one beginning before the one before has ended. */
+export interface Stream {
+  readonly conversations: Conversations;
+  readonly settler: Settler;
+}
+
 const conversationsAtOnce = 16;
 
 /**
@@ -74,32 +98,64 @@ export class Outbox {
 
   /** Sends a batch: in order within a conversation, conversations side by side. One answer per message, in order. */
   async send(batch: Batch): Promise<readonly Sent[]> {
+    return this.post(await this.book(batch), this.stream());
+  }
+
+  /** For batches that follow each other: messages to one conversation are posted in the order of their batches. */
+  stream(): Stream {
+    return {
+      conversations: new Conversations(conversationsAtOnce),
+      settler: new Settler(this.parts),
+    };
+  }
+
+  /** Writes a batch down. Nothing is posted yet. */
+  async book(batch: Batch): Promise<Booked> {
     const { messages } = batch;
     const results = new Array<Sent | undefined>(messages.length);
-    const before = await this.earlier(batch);
-    const ours: { at: number; row: NewDelivery }[] = [];
+    const names = messages.map(bookKey);
+    const before = await this.earlier(batch, names);
+    const ours: { at: number; message: Outgoing; row: NewDelivery }[] = [];
     for (const [at, message] of messages.entries()) {
-      const said = before.get(bookKey(message));
+      const said = before.get(names[at] ?? '');
       if (said?.state === 'ok') {
         results[at] = said;
       } else {
-        ours.push({ at, row: toRow(batch, message) });
+        ours.push({ at, message, row: toRow(batch, message) });
       }
     }
-    const book = new Map(
-      (await this.open(ours.map((one) => one.row))).map((delivery) => [rowKey(delivery), delivery]),
-    );
-    const settle = new Settler(this.parts);
-    await each(conversations(ours, messages), conversationsAtOnce, async (group) => {
-      for (const { at, row } of group) {
-        const delivery = book.get(rowKey(row));
-        const message = messages[at];
-        if (delivery !== undefined && message !== undefined) {
-          results[at] = await this.settleOne(batch, message, delivery, delivery.id !== row.id, settle);
-        }
+    const now = this.parts.now();
+    const rows = ours.map((one) => one.row);
+    const found = rows.length === 0 ? [] : await openDeliveries(this.parts.db, rows, now);
+    const byName = new Map(found.map((delivery) => [rowKey(delivery), delivery]));
+    const open: Open[] = [];
+    for (const { at, message, row } of ours) {
+      const known = byName.get(names[at] ?? '');
+      results[at] = settledBefore(known);
+      if (results[at] === undefined) {
+        open.push({ at, message, delivery: known ?? { id: row.id, createdAt: now }, known });
       }
-    });
-    await settle.done();
+    }
+    return { batch, results, open };
+  }
+
+  /**
+   * Posts a batch that is in the book, and resolves once its outcomes are written down too. When it throws, nothing of
+   * it is under way any more.
+   */
+  async post({ batch, results, open }: Booked, stream: Stream): Promise<readonly Sent[]> {
+    const written = new Set<Promise<void>>();
+    const groups = [...conversations(open)].map(([name, group]) =>
+      stream.conversations.add(name, async () => {
+        for (const one of group) {
+          const sent = await this.deliver(batch, one);
+          results[one.at] = sent;
+          written.add(stream.settler.add(outcome(one.delivery.id, sent)));
+        }
+      }),
+    );
+    await allOf(groups);
+    await allOf([...written]);
     return results.map((sent) => sent ?? { state: 'retry', reason: 'It was not tried.' });
   }
 
@@ -127,21 +183,22 @@ export class Outbox {
   }
 
   /** Messages that an earlier run got through for a change that is still open. */
-  private async earlier(batch: Batch): Promise<ReadonlyMap<string, Sent>> {
+  private async earlier(batch: Batch, names: readonly string[]): Promise<ReadonlyMap<string, Sent>> {
     const keys = [...new Set(batch.messages.map((message) => message.key))];
     const carried = await carriedDeliveries(this.parts.db, batch.syncId, keys);
     const said = new Map<string, Sent>();
     for (const delivery of carried) {
-      const message = batch.messages.find((one) => bookKey(one) === rowKey(delivery));
+      const name = rowKey(delivery);
+      const message = batch.messages[names.indexOf(name)];
       if (message === undefined || delivery.runId === batch.runId) {
         continue;
       }
       if (delivery.state === 'ok' && delivery.message !== null) {
-        said.set(rowKey(delivery), { state: 'ok', message: delivery.message });
+        said.set(name, { state: 'ok', message: delivery.message });
       } else if (delivery.state === 'unknown' || delivery.state === 'sending') {
         const found = await this.look(message.target, delivery);
         if (found !== undefined) {
-          said.set(rowKey(delivery), { state: 'ok', message: found });
+          said.set(name, { state: 'ok', message: found });
           const settled = { id: delivery.id, state: 'ok', message: found, reason: null } as const;
           await settleDeliveries(this.parts.db, [settled], this.parts.now());
         }
@@ -150,39 +207,11 @@ export class Outbox {
     return said;
   }
 
-  private async look(target: Target, delivery: Delivery): Promise<MessageRef | undefined> {
+  private async look(target: Target, delivery: Known): Promise<MessageRef | undefined> {
     return this.parts.senders.get(target.platform)?.find(target, delivery.id, delivery.createdAt);
   }
 
-  private async open(rows: readonly NewDelivery[]): Promise<readonly Delivery[]> {
-    return rows.length === 0 ? [] : openDeliveries(this.parts.db, rows, this.parts.now());
-  }
-
-  private async settleOne(
-    batch: Batch,
-    message: Outgoing,
-    delivery: Delivery,
-    resumed: boolean,
-    settle: Settler,
-  ): Promise<Sent> {
-    if (resumed && delivery.state === 'ok' && delivery.message !== null) {
-      return { state: 'ok', message: delivery.message };
-    }
-    if (resumed && delivery.state === 'rejected') {
-      return { state: 'rejected', reason: delivery.reason ?? '' };
-    }
-    const inDoubt = resumed && (delivery.state === 'sending' || delivery.state === 'unknown');
-    const sent = await this.post(batch, message, delivery, inDoubt);
-    settle.add({
-      id: delivery.id,
-      state: sent.state,
-      message: sent.state === 'ok' ? sent.message : null,
-      reason: sent.state === 'ok' ? null : sent.reason,
-    });
-    return sent;
-  }
-
-  private async post(batch: Batch, message: Outgoing, delivery: Delivery, inDoubt: boolean): Promise<Sent> {
+  private async deliver(batch: Batch, { message, delivery, known }: Open): Promise<Sent> {
     const sender = this.parts.senders.get(message.target.platform);
     if (sender === undefined) {
       return { state: 'retry', reason: `${message.target.platform} is not set up here.` };
@@ -190,7 +219,7 @@ export class Outbox {
     const card = batch.draw(message.card, delivery.id, message);
     const payload = message.files === undefined ? { card } : { card, files: message.files };
     const waits = this.waits();
-    for (let looking = inDoubt; ; ) {
+    for (let looking = known?.state === 'sending' || known?.state === 'unknown'; ; ) {
       batch.signal.throwIfAborted();
       try {
         const found = looking
@@ -199,7 +228,7 @@ export class Outbox {
         looking = false;
         return {
           state: 'ok',
-          message: found ?? (await this.postNow(sender, batch, message, payload, delivery)),
+          message: found ?? (await this.postNow(sender, batch, message, payload, delivery.id)),
         };
       } catch (thrown) {
         batch.signal.throwIfAborted();
@@ -224,18 +253,18 @@ export class Outbox {
     batch: Batch,
     message: Outgoing,
     payload: Message,
-    delivery: Delivery,
+    mark: string,
   ): Promise<MessageRef> {
-    await this.pace(sender, message.target, batch.signal);
-    return sender.post(message.target, payload, { mark: delivery.id });
+    if (sender.paceMs > 0) {
+      await this.pace(sender, message.target, batch.signal);
+    }
+    return sender.post(message.target, payload, { mark });
   }
 
   private async pace(sender: Sender, target: Target, signal: AbortSignal): Promise<void> {
-    if (sender.paceMs > 0) {
-      const wait = await reservePace(this.parts.db, formatTarget(target), sender.paceMs, this.parts.now());
-      if (wait > 0) {
-        await this.parts.sleep(wait, signal);
-      }
+    const wait = await reservePace(this.parts.db, formatTarget(target), sender.paceMs, this.parts.now());
+    if (wait > 0) {
+      await this.parts.sleep(wait, signal);
     }
   }
 
@@ -252,46 +281,33 @@ export class Outbox {
   }
 }
 
-/** Writes outcomes down as they come, several in one statement when they come faster than the database takes them. */
-class Settler {
-  private readonly parts: Pick<OutboxParts, 'db' | 'now'>;
-  private waiting: Settled[] = [];
-  private writing: Promise<void> | undefined;
-
-  constructor(parts: Pick<OutboxParts, 'db' | 'now'>) {
-    this.parts = parts;
-  }
-
-  add(settled: Settled): void {
-    this.waiting.push(settled);
-    this.writing ??= this.write();
-  }
-
-  async done(): Promise<void> {
-    while (this.writing !== undefined || this.waiting.length > 0) {
-      this.writing ??= this.write();
-      await this.writing;
-    }
-  }
-
-  private async write(): Promise<void> {
-    try {
-      while (this.waiting.length > 0) {
-        const rows = this.waiting;
-        this.waiting = [];
-        await settleDeliveries(this.parts.db, rows, this.parts.now());
-      }
-    } finally {
-      this.writing = undefined;
+/** Waits for all, and only then throws the first failure: nothing may go on behind an error. */
+async function allOf(works: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(works)) {
+    if (result.status === 'rejected') {
+      throw result.reason;
     }
   }
 }
 
-function conversations<T extends { at: number }>(ours: readonly T[], messages: readonly Outgoing[]): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const one of ours) {
-    const target = messages[one.at]?.target;
-    const name = target === undefined ? '' : formatTarget(target);
+/** What needs no post, because an interrupted attempt came to its end. */
+function settledBefore(known: Known | undefined): Sent | undefined {
+  if (known?.state === 'ok' && known.message !== null) {
+    return { state: 'ok', message: known.message };
+  }
+  return known?.state === 'rejected' ? { state: 'rejected', reason: known.reason ?? '' } : undefined;
+}
+
+function outcome(id: string, sent: Sent): Settled {
+  return sent.state === 'ok'
+    ? { id, state: 'ok', message: sent.message, reason: null }
+    : { id, state: sent.state, message: null, reason: sent.reason };
+}
+
+function conversations(open: readonly Open[]): ReadonlyMap<string, Open[]> {
+  const groups = new Map<string, Open[]>();
+  for (const one of open) {
+    const name = formatTarget(one.message.target);
     const group = groups.get(name);
     if (group === undefined) {
       groups.set(name, [one]);
@@ -299,7 +315,7 @@ function conversations<T extends { at: number }>(ours: readonly T[], messages: r
       group.push(one);
     }
   }
-  return [...groups.values()];
+  return groups;
 }
 
 function toRow(batch: Batch, message: Outgoing): NewDelivery {
@@ -321,12 +337,13 @@ function bookTarget(target: Target): string {
   return thread === undefined ? formatTarget(target) : `${formatTarget(target)}#${thread}`;
 }
 
+/** The name of a message in its run; neither kind nor target holds a space. */
 function bookKey(message: Outgoing): string {
-  return JSON.stringify([message.key, message.kind, bookTarget(message.target)]);
+  return `${message.kind} ${bookTarget(message.target)} ${message.key}`;
 }
 
-function rowKey(row: Pick<Delivery, 'key' | 'kind' | 'target'>): string {
-  return JSON.stringify([row.key, row.kind, row.target]);
+function rowKey(row: Pick<Known, 'key' | 'kind' | 'target'>): string {
+  return `${row.kind} ${row.target} ${row.key}`;
 }
 
 /** What a message is that got no further than this error; in doubt when nobody can say whether it was posted. */

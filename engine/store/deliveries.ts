@@ -32,21 +32,29 @@ export type NewDelivery = Pick<
   'id' | 'runId' | 'syncId' | 'key' | 'kind' | 'target' | 'card' | 'live'
 >;
 
+/** What the book says of a message that somebody may have posted. */
+export type Known = Pick<
+  Delivery,
+  'id' | 'runId' | 'key' | 'kind' | 'target' | 'state' | 'message' | 'reason' | 'createdAt'
+>;
+
+const known = 'id, run_id as "runId", key, kind, target, state, message, reason, created_at as "createdAt"';
+
 /**
- * Writes down what is about to be sent. Answers with the rows that are in the book now, in no order: the new ones, and
- * for those that an interrupted attempt of the same run had written already, what it knew of them.
+ * Writes down what is about to be sent. Answers with what an interrupted attempt of the same run had written already
+ * and knew of it, in no order; the rows given are not in the book in their place.
  */
 export async function openDeliveries(
   sql: Sql,
   rows: readonly NewDelivery[],
   now: Date,
-): Promise<readonly Delivery[]> {
-  const inserted = await sql.query<Delivery>(
+): Promise<readonly Known[]> {
+  const inserted = await sql.query<{ id: string }>(
     `insert into deliveries (id, run_id, sync_id, key, kind, target, state, card, live, created_at)
      select id, run_id, sync_id, key, kind, target, 'sending', card, live, $2
        from jsonb_to_recordset($1::jsonb)
          as given (id uuid, run_id bigint, sync_id bigint, key text, kind text, target text, card jsonb, live boolean)
-     on conflict (run_id, key, kind, target) do nothing returning ${fields}`,
+     on conflict (run_id, key, kind, target) do nothing returning id`,
     [
       JSON.stringify(
         rows.map((row) => ({
@@ -64,14 +72,15 @@ export async function openDeliveries(
     ],
   );
   if (inserted.length === rows.length) {
-    return inserted;
+    return [];
   }
-  const found = await sql.query<Delivery>(
-    `select ${fields} from deliveries d join unnest($1::text[], $2::text[], $3::text[]) as given (k, i, t)
+  const ours = new Set(inserted.map(({ id }) => id));
+  const rest = rows.filter((row) => !ours.has(row.id));
+  return sql.query<Known>(
+    `select ${known} from deliveries d join unnest($1::text[], $2::text[], $3::text[]) as given (k, i, t)
         on d.key = k and d.kind = i and d.target = t where d.run_id = $4`,
-    [rows.map((row) => row.key), rows.map((row) => row.kind), rows.map((row) => row.target), rows[0]?.runId],
+    [rest.map((row) => row.key), rest.map((row) => row.kind), rest.map((row) => row.target), rows[0]?.runId],
   );
-  return found;
 }
 
 /**
@@ -82,9 +91,9 @@ export async function carriedDeliveries(
   sql: Sql,
   syncId: number,
   keys: readonly string[],
-): Promise<readonly Delivery[]> {
-  return sql.query<Delivery>(
-    `select ${fields} from deliveries where sync_id = $1 and carried and key = any($2)`,
+): Promise<readonly Known[]> {
+  return sql.query<Known>(
+    `select ${known} from deliveries where sync_id = $1 and carried and key = any($2)`,
     [syncId, keys],
   );
 }

@@ -1,0 +1,54 @@
+import type { Db } from '../contracts/db.ts';
+import { type Settled, settleDeliveries } from '../store/deliveries.ts';
+
+interface Page {
+  readonly rows: Settled[];
+  readonly written: Promise<void>;
+  readonly settle: { readonly done: () => void; readonly failed: (error: unknown) => void };
+}
+
+/** Writes outcomes down as they come, several in one statement when they come faster than the database takes them. */
+export class Settler {
+  private readonly parts: { readonly db: Db; readonly now: () => Date };
+  private page: Page | undefined;
+  private writing = false;
+
+  constructor(parts: { readonly db: Db; readonly now: () => Date }) {
+    this.parts = parts;
+  }
+
+  /** Resolves once this outcome is written; several share one promise. */
+  add(settled: Settled): Promise<void> {
+    this.page ??= newPage();
+    this.page.rows.push(settled);
+    const { written } = this.page;
+    if (!this.writing) {
+      this.writing = true;
+      void this.write();
+    }
+    return written;
+  }
+
+  private async write(): Promise<void> {
+    for (let page = this.page; page !== undefined; page = this.page) {
+      this.page = undefined;
+      try {
+        await settleDeliveries(this.parts.db, page.rows, this.parts.now());
+        page.settle.done();
+      } catch (error) {
+        page.settle.failed(error);
+      }
+    }
+    this.writing = false;
+  }
+}
+
+function newPage(): Page {
+  let settle: Page['settle'] = { done: () => undefined, failed: () => undefined };
+  const written = new Promise<void>((done, failed) => {
+    settle = { done, failed };
+  });
+  // Whoever added a row hears of it; until they listen, the failure must not end the process.
+  written.catch(() => undefined);
+  return { rows: [], written, settle };
+}
