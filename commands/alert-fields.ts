@@ -1,9 +1,9 @@
 import type { Caller } from '../engine/contracts/command.ts';
-import type { Column } from '../engine/contracts/connector.ts';
 import { ActivateError } from '../engine/contracts/errors.ts';
 import { field, splitMany } from '../engine/contracts/form.ts';
 import type { PlatformId, Raw } from '../engine/contracts/refs.ts';
 import { formatTarget, parseTarget } from '../engine/contracts/refs.ts';
+import type { Column } from '../engine/contracts/source.ts';
 import {
   type AlertSettings,
   type AlertTarget,

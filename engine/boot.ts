@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Connections } from './connections.ts';
 import type { Sender } from './contracts/chat.ts';
 import type { Caller } from './contracts/command.ts';
 import type { Connector } from './contracts/connector.ts';
@@ -16,7 +17,6 @@ import { executeRun } from './run/execute.ts';
 import { startWorker, type Worker } from './run/worker.ts';
 import { createVault, ownSecretKey } from './secrets.ts';
 import type { Services } from './services.ts';
-import { Sources } from './sources.ts';
 import { createDb, type PooledDb } from './store/db.ts';
 import { type Embedded, startEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
@@ -126,13 +126,18 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
   const sleep = async (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
   const outbox = new Outbox({ db, senders, log, now, sleep, patience });
   const shared = { db, senders, people, outbox, now, log };
-  const sources = new Sources(connectors, vault);
+  const connections = new Connections({
+    connectors,
+    vault,
+    now,
+    httpFor: () => ({ send: () => Promise.reject(new Error('no web yet')) }),
+  });
   const snapshots = createSnapshots(db);
   const metrics = createMetrics(db, queue);
   const services = createServices({
     ...shared,
     vault,
-    sources,
+    connections,
     connectors,
     queue,
     snapshots,
@@ -160,7 +165,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
           executeRun(
             {
               ...shared,
-              sources,
+              connections,
               snapshots,
               plans: createPlans(db),
               frameworks,
@@ -177,7 +182,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     close: async () => {
       stopping.abort();
       await queue.close();
-      await sources.close();
+      await connections.close();
       await db.close();
       await embedded?.stop();
     },

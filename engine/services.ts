@@ -1,16 +1,17 @@
 import type { Card } from './contracts/card.ts';
 import type { Caller } from './contracts/command.ts';
-import type { Column, Connector, Table } from './contracts/connector.ts';
+import type { Connector, PartName, Parts } from './contracts/connector.ts';
 import type { Options } from './contracts/form.ts';
 import type { MessageRef, Raw, Target } from './contracts/refs.ts';
+import type { Column, Table } from './contracts/source.ts';
 import type { AlertSettings } from './model/alert.ts';
 import type { Schedule } from './schedule/cron.ts';
+import type { ConnectionRecord } from './store/connections.ts';
 import type { Delivery } from './store/deliveries.ts';
 import type { Draft } from './store/drafts.ts';
 import type { Model } from './store/models.ts';
 import type { Answer, Reaction } from './store/reactions.ts';
 import type { Run } from './store/runs.ts';
-import type { SourceRecord } from './store/sources.ts';
 import type { Sync } from './store/syncs.ts';
 
 /** An alert with everything that describes it. */
@@ -18,7 +19,7 @@ export interface AlertDetail {
   readonly sync: Sync;
   readonly settings: AlertSettings;
   readonly model: Model;
-  readonly source: SourceRecord;
+  readonly source: ConnectionRecord;
   /** Targets and people to tag as a person calls them: "#sales-pql", "the person in owner_email". */
   readonly goesTo: readonly string[];
   readonly tags: readonly string[];
@@ -50,13 +51,21 @@ export interface Services {
   readonly now: () => Date;
   readonly connectors: readonly Connector[];
   readonly sources: {
-    list(): Promise<readonly SourceRecord[]>;
+    list(): Promise<readonly ConnectionRecord[]>;
     /** Tries the connection, stores it, and answers with warnings about its rights. */
     connect(name: string, connector: Connector, config: Raw, by: Caller): Promise<readonly string[]>;
     tables(source: string, typed: string): Promise<readonly string[]>;
     selectAll(source: string, table: string): Promise<string>;
     /** Proves that it is one SELECT and answers with at most `rows` rows. */
     preview(source: string, sql: string, rows: number): Promise<Table>;
+  };
+  readonly destinations: {
+    list(): Promise<readonly { readonly record: ConnectionRecord; readonly connector: Connector }[]>;
+    /** Tries the connection, stores it, and answers with warnings about its rights. */
+    connect(name: string, connector: Connector, config: Raw, by: Caller): Promise<readonly string[]>;
+    /** The part of a destination that serves a framework. Throws CONFIG_INVALID when it has none. */
+    part<P extends PartName>(name: string, part: P): Promise<Parts[P]>;
+    connectorOf(name: string): Promise<Connector>;
   };
   readonly models: {
     list(): Promise<readonly Model[]>;

@@ -1,5 +1,5 @@
-import type { Column, Query } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { Column, Query } from '../../engine/contracts/source.ts';
 import type { Reader, Rows } from './session.ts';
 
 /** A name as SQL takes it whatever is in it. */

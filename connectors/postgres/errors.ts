@@ -1,5 +1,5 @@
-import type { Limits } from '../../engine/contracts/connector.ts';
 import { ActivateError, type ErrorCode, type ErrorOptions } from '../../engine/contracts/errors.ts';
+import type { Limits } from '../../engine/contracts/source.ts';
 import type { Login } from './config.ts';
 
 /** What was asked when it failed. */

@@ -1,27 +1,40 @@
-import type { Column, Connector, Limits, Query, Reading, Source } from '../../engine/contracts/connector.ts';
+import { defineConnector } from '../../engine/contracts/connector.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { Column, Limits, Query, Reading, Source } from '../../engine/contracts/source.ts';
 import { describeQuery, proveColumns, quoted, readableTables, selectAll, suggestKey } from './catalog.ts';
-import { config, type Login, loginOf } from './config.ts';
+import { config, loginOf } from './config.ts';
 import { warningsOf } from './rights.ts';
 import { createSession, type Reader, type Session } from './session.ts';
 
 const checking: Limits = { timeoutMs: 15_000 };
 
 /** PostgreSQL 12 and newer, and what speaks its protocol and SQL. */
-export const postgres: Connector<typeof config> = {
+export const postgres = defineConnector({
   id: 'postgres',
   name: 'PostgreSQL',
   summary: 'Reads tables and queries of a PostgreSQL database.',
   config,
-  dialect: 'postgresql',
+  offers: ['source'],
+  hosts: [],
+  setup: [
+    "Make a role of its own for reading: `create role activate login password '…'`.",
+    'Let it read what it needs and nothing else: `grant usage on schema public to activate`, then `grant select on …`.',
+  ],
+  verified: 'Tested against a real PostgreSQL server.',
   open: async (values, context) => {
     const login = loginOf(values);
-    return sourceOf(await createSession(login, context.applicationName), login);
+    const session = await createSession(login, context.applicationName);
+    return {
+      source: sourceOf(session),
+      check: () => session.read(checking, (reader) => warningsOf(reader, login)),
+      close: () => session.close(),
+    };
   },
-};
+});
 
-function sourceOf(session: Session, login: Login): Source {
+function sourceOf(session: Session): Source {
   return {
-    check: () => session.read(checking, (reader) => warningsOf(reader, login)),
+    dialect: 'postgresql',
     tables: (typed) => session.read(checking, (reader) => readableTables(reader, typed)),
     selectAll,
     describe: (sql, limits) =>
@@ -39,7 +52,6 @@ function sourceOf(session: Session, login: Login): Source {
       }),
     suggestKey: (sql, limits) => session.read(limits, (reader) => suggestKey(reader, sql)),
     read: (query, limits) => read(session, query, limits),
-    close: () => session.close(),
   };
 }
 
@@ -59,13 +71,23 @@ async function read(session: Session, query: Query, limits: Limits): Promise<Rea
     const copy = reader.copy({
       before: `COPY (SELECT ${[...keys.map((key) => key.value), ...others].join(', ')} FROM (`,
       sql: query.sql,
-      after: `) AS q ${order}) TO STDOUT`,
+      after: `) AS q ${sinceOf(query)} ${order}) TO STDOUT`,
     });
     return { order: keys.map((key) => key.order), lines: linesOf(reader, copy) };
   } catch (error) {
     await reader.end();
     throw error;
   }
+}
+
+function sinceOf({ since }: Query): string {
+  if (since === undefined) {
+    return '';
+  }
+  if (!/^[-+:.\dTZ]+$/.test(since.value)) {
+    throw new ActivateError('BUG', 'A watermark is neither a number nor a time.');
+  }
+  return `WHERE q.${quoted(since.column)} >= '${since.value}'`;
 }
 
 interface Key {

@@ -1,6 +1,6 @@
 import type { Client, FieldDef, Pool, PoolClient, PoolConfig, QueryArrayConfig } from 'pg';
-import type { Limits } from '../../engine/contracts/connector.ts';
 import type { ActivateError } from '../../engine/contracts/errors.ts';
+import type { Limits } from '../../engine/contracts/source.ts';
 import { withoutSemicolon } from '../../engine/contracts/sql.ts';
 import { clientConfig, type Login } from './config.ts';
 import { CopyOut } from './copy-out.ts';

@@ -1,5 +1,5 @@
 import type { Block, Card } from '../contracts/card.ts';
-import type { Table } from '../contracts/connector.ts';
+import type { Table } from '../contracts/source.ts';
 import { modes, triggers } from '../model/alert.ts';
 import { describeSchedule } from '../schedule/cron.ts';
 import type { AlertDetail } from '../services.ts';

@@ -1,76 +1,23 @@
+import type { Audiences, Events, Files, Notices, Objects, Tasks } from './destination.ts';
 import type { Fields, Values } from './form.ts';
-
-/** One column of a query, in the few kinds that matter to us, and as the warehouse calls it. */
-export interface Column {
-  readonly name: string;
-  readonly type: 'text' | 'number' | 'boolean' | 'time' | 'json' | 'bytes';
-  readonly native: string;
-}
-
-/** Rows for people to look at: every value in its exact text form, NULL as null. */
-export interface Table {
-  readonly columns: readonly Column[];
-  readonly rows: readonly (readonly (string | null)[])[];
-}
-
-/** How one key column is sorted: as numbers, or by the bytes of its UTF-8 text. Never by a database's locale. */
-export type KeyOrder = 'numeric' | 'bytes';
-
-/** What to read: `columns` are all columns wanted, the key's among them; `key` names those that make the key. */
-export interface Query {
-  readonly sql: string;
-  readonly key: readonly string[];
-  readonly columns: readonly string[];
-}
+import type { Http } from './http.ts';
+import type { Source } from './source.ts';
 
 /**
- * A result in key order. `lines` are pieces of one byte stream, cut anywhere: UTF-8 lines that end in `\n`, fields
- * split by tabs, first the key columns in their order and then the other columns in the order of `Query.columns`,
- * NULL as `\N`, and backslash, tab, newline and carriage return written `\\ \t \n \r` (PostgreSQL's COPY text
- * format). A stream that ends early must throw, never just end.
+ * A connector is one file (or folder) that says how to talk to one kind of tool. It offers one part or several: a
+ * `source` to read from, and for each framework that the tool can serve the part of that name.
+ *
+ * What it declares: its fields (each is a question of the form, a check, and a line in the docs), the hosts that it
+ * calls, its limits. Listing connectors opens nothing and loads no vendor package: `open` does.
+ *
+ * What it may assume: batches are within its limits, hold each of our keys once, and come one at a time per place in
+ * `concurrency`. The engine paces, waits, halves, tries again and remembers; a connector does none of that.
+ *
+ * What it must bear: the same batch may come twice, because a process can die between the far side's answer and our
+ * note of it. `call.again` says so.
+ *
+ * What it must answer: one outcome per item, in the order given. What it throws is about the batch as a whole.
  */
-export interface Reading {
-  readonly order: readonly KeyOrder[];
-  readonly lines: AsyncIterable<Uint8Array>;
-}
-
-/** Limits of one question to the warehouse. */
-export interface Limits {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
-}
-
-/**
- * An open connection to a warehouse. All of it is read-only. Every query given is one SELECT; a source proves that
- * again by its own means. Errors: SQL_UNSAFE, SQL_FAILED (with the database's words and where in the text),
- * SQL_TIMEOUT, AUTH_REJECTED, PERMISSION_DENIED, UNAVAILABLE.
- */
-export interface Source {
-  /** Connects and answers with warnings about the role's rights, in sentences; none is best. */
-  check(): Promise<readonly string[]>;
-  /** Tables and views that the role can read, as `schema.name`, best matches of `typed` first, at most 100. */
-  tables(typed: string): Promise<readonly string[]>;
-  /** The SELECT that reads a whole table named as {@link Source.tables} names it. */
-  selectAll(table: string): string;
-  describe(sql: string, limits: Limits): Promise<readonly Column[]>;
-  preview(sql: string, rows: number, limits: Limits): Promise<Table>;
-  count(sql: string, limits: Limits): Promise<number>;
-  /** The columns that together look most like a key (a primary key, or one unique in a sample); empty when none do. */
-  suggestKey(sql: string, limits: Limits): Promise<readonly string[]>;
-  /** Reads all rows in key order. Begins at once; breaking off the iteration cancels the query in the warehouse. */
-  read(query: Query, limits: Limits): Promise<Reading>;
-  close(): Promise<void>;
-}
-
-export interface ConnectorContext {
-  /** How the connection calls itself at the far side. */
-  readonly applicationName: string;
-}
-
-/** A way of writing SQL that the guard can read. */
-export type Dialect = 'postgresql';
-
-/** A kind of source. Listing connectors opens nothing and loads no vendor package. */
 export interface Connector<F extends Fields = Fields> {
   readonly id: string;
   readonly name: string;
@@ -78,7 +25,63 @@ export interface Connector<F extends Fields = Fields> {
   readonly summary: string;
   /** What a connection needs; secret fields are encrypted at rest and never shown again. */
   readonly config: F;
-  /** The SQL that people write for it. */
-  readonly dialect: Dialect;
-  open(config: Values<F>, context: ConnectorContext): Promise<Source>;
+  readonly offers: readonly PartName[];
+  /**
+   * Hosts that `context.http` lets it call: `api.example.com`, or `*.example.com` for any name below it. `*` is any host
+   * that is not on a private network. Where a connection has a `baseUrl`, that host is added.
+   */
+  readonly hosts: readonly string[];
+  /** The version of the far side's interface, and the day it ends when the vendor has named one (`YYYY-MM-DD`). */
+  readonly api?: { readonly version: string; readonly endsOn?: string };
+  /** Steps for whoever connects it: where to make the key, which rights it needs. Full sentences, Markdown. */
+  readonly setup: readonly string[];
+  /** What its tests ran against, as a full sentence: a real server, or a server of ours that answers as documented. */
+  readonly verified: string;
+  /** Opens a connection. Cheap: it may connect lazily. Throws CONFIG_INVALID with `fields` for what can't be right. */
+  open(config: Values<F>, context: ConnectorContext): Promise<AnyConnection>;
+}
+
+export interface ConnectorContext {
+  /** How the connection calls itself at the far side. */
+  readonly applicationName: string;
+  /** The one way to the web: see {@link Http}. Vendor packages that bring their own are the exception. */
+  readonly http: Http;
+  readonly now: () => Date;
+}
+
+/** The parts that a connection can have, by name. All but `source` and `notify` are named like their framework. */
+export interface Parts {
+  readonly source: Source;
+  readonly objects: Objects;
+  readonly events: Events;
+  readonly audiences: Audiences;
+  readonly files: Files;
+  readonly tasks: Tasks;
+  readonly notify: Notices;
+}
+export type PartName = keyof Parts;
+
+interface Link {
+  /**
+   * Tries the connection for this use, for real: a wrong password must not pass. Answers with warnings about rights, in
+   * sentences; none is best. Throws AUTH_REJECTED, PERMISSION_DENIED, UNAVAILABLE or CONFIG_INVALID.
+   */
+  check(use: PartName): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/** An open connection with the parts that its connector offers. */
+export type Connection<P extends PartName> = Pick<Parts, P> & Link;
+
+/** An open connection as the engine holds it, before it asks for a part. */
+export type AnyConnection = Partial<Parts> & Link;
+
+/** Exists for inference: types what `open` gets, and holds it to the parts that are offered. */
+export function defineConnector<const F extends Fields, const P extends PartName>(
+  connector: Connector<F> & {
+    readonly offers: readonly P[];
+    open(config: Values<F>, context: ConnectorContext): Promise<Connection<P>>;
+  },
+): Connector<F> {
+  return connector;
 }

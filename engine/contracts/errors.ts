@@ -20,6 +20,8 @@ export const ERRORS = {
   TEMPLATE_INVALID: { retry: 'never', owner: 'editor' },
   TARGET_GONE: { retry: 'never', owner: 'editor' },
   ROW_REJECTED: { retry: 'never', owner: 'editor' },
+  EXISTS: { retry: 'never', owner: 'editor' },
+  GUARD_TRIPPED: { retry: 'never', owner: 'editor' },
   RATE_LIMITED: { retry: 'after', owner: 'nobody' },
   UNAVAILABLE: { retry: 'later', owner: 'nobody' },
   OUTCOME_UNKNOWN: { retry: 'unknown', owner: 'nobody' },

@@ -1,6 +1,6 @@
 import type { Rich } from '../contracts/card.ts';
-import type { Column } from '../contracts/connector.ts';
 import { ActivateError, asActivateError } from '../contracts/errors.ts';
+import type { Column } from '../contracts/source.ts';
 import type { AlertSettings } from '../model/alert.ts';
 import { compileTemplate, type Scope, type Template } from '../template/template.ts';
 

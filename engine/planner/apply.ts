@@ -1,4 +1,4 @@
-import type { KeyOrder } from '../contracts/connector.ts';
+import type { KeyOrder } from '../contracts/source.ts';
 import {
   chunkSize,
   fieldStarts,

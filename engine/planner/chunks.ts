@@ -1,6 +1,6 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import xxhash from 'xxhash-wasm';
-import type { KeyOrder } from '../contracts/connector.ts';
+import type { KeyOrder } from '../contracts/source.ts';
 import { fieldEnd, keyText, sortKey } from './keys.ts';
 
 /** How the lines of one sync are laid out. */

@@ -1,5 +1,5 @@
-import type { KeyOrder } from '../contracts/connector.ts';
 import { ActivateError } from '../contracts/errors.ts';
+import type { KeyOrder } from '../contracts/source.ts';
 
 const tab = 0x09;
 const newline = 0x0a;

@@ -1,5 +1,5 @@
-import type { KeyOrder } from '../contracts/connector.ts';
 import { ActivateError } from '../contracts/errors.ts';
+import type { KeyOrder } from '../contracts/source.ts';
 import { lastLineStart } from './chunks.ts';
 import type { Incoming } from './incoming.ts';
 import { compareKeys, fieldEnd, hasNullKey, keyText } from './keys.ts';

@@ -1,23 +1,23 @@
-import type { Reading, Source } from '../contracts/connector.ts';
+import type { Connections } from '../connections.ts';
 import type { Db } from '../contracts/db.ts';
+import type { Reading, Source } from '../contracts/source.ts';
 import type { Framework, PlanRequest } from '../frameworks/framework.ts';
 import type { Shape, SnapshotChunk } from '../planner/chunks.ts';
 import { baseline, plan } from '../planner/plan.ts';
 import type { PlanCounts } from '../planner/rows.ts';
 import { firingLines, type Observation } from '../planner/threshold.ts';
-import type { Sources } from '../sources.ts';
 import { proveSelect } from '../sql/guard.ts';
+import { connectionById } from '../store/connections.ts';
 import type { Model } from '../store/models.ts';
 import { keepObservations, observationsOf } from '../store/observations.ts';
 import type { Plans } from '../store/plans.ts';
 import { enterState, type Run, type RunCounts } from '../store/runs.ts';
 import type { Snapshots } from '../store/snapshots.ts';
-import { sourceById } from '../store/sources.ts';
 import type { Sync } from '../store/syncs.ts';
 
 export interface ReadParts {
   readonly db: Db;
-  readonly sources: Sources;
+  readonly connections: Connections;
   readonly plans: Plans;
   readonly snapshots: Snapshots;
   readonly readTimeoutMs: number;
@@ -42,9 +42,9 @@ export async function readModel(
 ): Promise<Read> {
   const { run, sync, model } = job;
   const request = job.framework.request(sync, model);
-  const record = await sourceById(parts.db, model.sourceId);
-  await proveSelect(model.sql, parts.sources.dialect(record.connector));
-  const source = await parts.sources.use(record);
+  const record = await connectionById(parts.db, 'source', model.sourceId);
+  const source = await parts.connections.source(record);
+  await proveSelect(model.sql, source.dialect);
   await parts.plans.clear(run.id);
   const seen = new Map<string, Observation>();
   const opened = await open(parts, { source, request, model, sync, seen }, signal);

@@ -1,5 +1,5 @@
-import type { Dialect } from '../contracts/connector.ts';
 import { ActivateError } from '../contracts/errors.ts';
+import type { Dialect } from '../contracts/source.ts';
 import { type SqlToken, tokenize } from '../contracts/sql.ts';
 import { dangerOf } from './dangers.ts';
 

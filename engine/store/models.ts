@@ -1,6 +1,6 @@
-import type { Column } from '../contracts/connector.ts';
 import type { Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
+import type { Column } from '../contracts/source.ts';
 
 /** A SELECT over a source, with its key and the columns it gave when it was last described. */
 export interface Model {

@@ -1,6 +1,6 @@
-import type { KeyOrder } from '../contracts/connector.ts';
 import type { Db, Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
+import type { KeyOrder } from '../contracts/source.ts';
 import { applyEntries, cutChunks, remapLines } from '../planner/apply.ts';
 import {
   decodeEntries,

@@ -1,7 +1,7 @@
 import { Liquid, type Template as Parsed } from 'liquidjs';
 import type { Rich } from '../contracts/card.ts';
-import type { Column } from '../contracts/connector.ts';
 import { ActivateError } from '../contracts/errors.ts';
+import type { Column } from '../contracts/source.ts';
 import { literal, mentionClose, mentionOpen, parseMarkup, stripMarks } from './markup.ts';
 import { nearest } from './nearest.ts';
 
@@ -29,32 +29,39 @@ const limits = { parseLimit: 20_000, renderLimit: 100, memoryLimit: 2_000_000 };
 
 const builtIn = ['row', 'previous', 'alert', 'change', 'forloop', 'tablerowloop'];
 
-const engine = new Liquid({
-  ...limits,
-  // No template reads a file: there are none to include.
-  templates: {},
-  relativeReference: false,
-  strictFilters: true,
-  ownPropertyOnly: true,
-  outputEscape: (value: unknown) =>
-    value === null || value === undefined ? '' : escapeOutput(stringify(value)),
-});
+function createEngine(write: (text: string) => string): Liquid {
+  const engine = new Liquid({
+    ...limits,
+    // No template reads a file: there are none to include.
+    templates: {},
+    relativeReference: false,
+    strictFilters: true,
+    ownPropertyOnly: true,
+    outputEscape: (value: unknown) => (value === null || value === undefined ? '' : write(stringify(value))),
+  });
+  engine.registerFilter('number', (value: unknown, digits?: unknown) => {
+    const number = Number(value);
+    const fraction =
+      digits === undefined
+        ? {}
+        : { minimumFractionDigits: Number(digits), maximumFractionDigits: Number(digits) };
+    return value === null || value === '' || Number.isNaN(number)
+      ? value
+      : new Intl.NumberFormat('en', fraction).format(number);
+  });
+  return engine;
+}
 
-engine.registerFilter('mention', (value: unknown) => {
+/** Writes messages: what a value holds means nothing, whatever it looks like. */
+const messages = createEngine(escapeOutput);
+
+messages.registerFilter('mention', (value: unknown) => {
   const email = stripMarks(stringify(value ?? '')).trim();
   return email === '' ? '' : `${mentionOpen}${encodeURIComponent(email)}${mentionClose}`;
 });
 
-engine.registerFilter('number', (value: unknown, digits?: unknown) => {
-  const number = Number(value);
-  const fraction =
-    digits === undefined
-      ? {}
-      : { minimumFractionDigits: Number(digits), maximumFractionDigits: Number(digits) };
-  return value === null || value === '' || Number.isNaN(number)
-    ? value
-    : new Intl.NumberFormat('en', fraction).format(number);
-});
+/** Writes values of fields, titles of tasks, names of files: text as it is. */
+const texts = createEngine((text) => text);
 
 function stringify(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
@@ -73,18 +80,10 @@ function escapeOutput(text: string): string {
  * its line, an unknown filter, an unknown variable with the nearest column.
  */
 export function compileTemplate(source: string, columns: readonly Column[]): Template {
-  const parsed = parse(source);
-  const names = columns.map((column) => column.name);
-  const used = new Set<string>();
-  for (const path of variables(parsed)) {
-    const column = columnOf(path, names);
-    if (column !== undefined) {
-      used.add(column);
-    }
-  }
+  const parsed = parse(messages, source);
   const convert = converter(columns);
   return {
-    columns: [...used],
+    columns: columnsOf(messages, parsed, columns),
     render: (scope) => {
       const row = convert(scope.row);
       const values = {
@@ -94,12 +93,49 @@ export function compileTemplate(source: string, columns: readonly Column[]): Tem
         alert: scope.alert,
         change: scope.change,
       };
-      return parseMarkup(render(parsed, values).trim());
+      return parseMarkup(render(messages, parsed, values).trim());
     },
   };
 }
 
-function parse(source: string): Parsed[] {
+export interface TextTemplate {
+  readonly columns: readonly string[];
+  /** `about` are names beside those of the columns: the model's, the run's. Throws TEMPLATE_INVALID. */
+  render(row: RowText, about?: Readonly<Record<string, unknown>>): string;
+}
+
+/** A template for plain text: no markup, no mentions. `about` names what it may use beside the columns. */
+export function compileText(
+  source: string,
+  columns: readonly Column[],
+  about: readonly string[] = [],
+): TextTemplate {
+  const parsed = parse(texts, source);
+  const convert = converter(columns);
+  return {
+    columns: columnsOf(texts, parsed, columns, about),
+    render: (row, others = {}) => {
+      const values = convert(row);
+      return render(texts, parsed, { ...others, ...values, row: values });
+    },
+  };
+}
+
+/** The columns that a template reads. Refuses names that are neither a column nor ours. */
+function columnsOf(
+  engine: Liquid,
+  parsed: Parsed[],
+  columns: readonly Column[],
+  about: readonly string[] = [],
+): readonly string[] {
+  const names = columns.map((column) => column.name);
+  const used = variables(engine, parsed)
+    .filter(([root]) => !about.includes(String(root)) || names.includes(String(root)))
+    .map((path) => columnOf(path, names));
+  return [...new Set(used.filter((name) => name !== undefined))];
+}
+
+function parse(engine: Liquid, source: string): Parsed[] {
   try {
     return engine.parse(stripMarks(source));
   } catch (cause) {
@@ -107,7 +143,7 @@ function parse(source: string): Parsed[] {
   }
 }
 
-function render(parsed: Parsed[], values: object): string {
+function render(engine: Liquid, parsed: Parsed[], values: object): string {
   try {
     return engine.renderSync(parsed, values) as string;
   } catch (cause) {
@@ -115,7 +151,7 @@ function render(parsed: Parsed[], values: object): string {
   }
 }
 
-function variables(parsed: Parsed[]): (string | number)[][] {
+function variables(engine: Liquid, parsed: Parsed[]): (string | number)[][] {
   try {
     return engine.globalVariableSegmentsSync(parsed) as (string | number)[][];
   } catch (cause) {

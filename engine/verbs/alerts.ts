@@ -2,18 +2,18 @@ import { alertCard } from '../cards/alert.ts';
 import { context } from '../cards/build.ts';
 import type { Card, Inline } from '../contracts/card.ts';
 import type { Caller } from '../contracts/command.ts';
-import type { Column } from '../contracts/connector.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import { formatTarget, type MessageRef, parseTarget } from '../contracts/refs.ts';
+import type { Column } from '../contracts/source.ts';
 import { settingsOf } from '../frameworks/notify.ts';
 import { Roster, resolveMentions } from '../messages/mentions.ts';
 import { AlertText } from '../messages/text.ts';
 import { type AlertSettings, type AlertTarget, alertSettings } from '../model/alert.ts';
 import { nextRun } from '../schedule/cron.ts';
 import type { AlertDetail, AlertDraft, Finding, Services } from '../services.ts';
+import { connectionById, connectionNamed } from '../store/connections.ts';
 import { dropModelIfUnused, type Model, modelById, saveModel } from '../store/models.ts';
 import { recentRuns } from '../store/runs.ts';
-import { sourceById, sourceNamed } from '../store/sources.ts';
 import {
   deleteSync,
   insertSync,
@@ -69,7 +69,7 @@ async function detail(parts: VerbParts, sync: Sync): Promise<AlertDetail> {
   const model = await modelById(parts.db, sync.modelId);
   const settings = settingsOf(sync);
   const [source, [lastRun], goesTo, tags] = await Promise.all([
-    sourceById(parts.db, model.sourceId),
+    connectionById(parts.db, 'source', model.sourceId),
     recentRuns(parts.db, sync.id, 1),
     Promise.all(settings.targets.map((target) => called(parts, target))),
     Promise.all(settings.tag.map((tag) => calledPerson(parts, tag))),
@@ -127,7 +127,7 @@ async function create(
   by: Caller,
 ): Promise<AlertDetail> {
   const settings = verified(draft, columns);
-  const source = await sourceNamed(parts.db, draft.source);
+  const source = await connectionNamed(parts.db, 'source', draft.source);
   const sync = await parts.db.transaction(async (sql) => {
     const taken = await sql.query('select 1 from syncs where name = $1', [draft.name]);
     if (taken.length > 0) {
@@ -167,7 +167,7 @@ async function update(
   const sync = await syncNamed(parts.db, name);
   const before = await modelById(parts.db, sync.modelId);
   const settings = verified(draft, columns);
-  const source = await sourceNamed(parts.db, draft.source);
+  const source = await connectionNamed(parts.db, 'source', draft.source);
   const model = await saveModel(parts.db, {
     name: before.name,
     sourceId: source.id,
@@ -245,7 +245,7 @@ async function compose(
 
 async function test(parts: VerbParts, name: string, by: Caller): Promise<MessageRef> {
   const { model, settings, sync } = await detail(parts, await syncNamed(parts.db, name));
-  const source = await parts.sources.use(await sourceById(parts.db, model.sourceId));
+  const source = await parts.connections.source(await connectionById(parts.db, 'source', model.sourceId));
   const { rows } = await source.preview(model.sql, 1, askLimits);
   const counting = settings.threshold?.on === 'count';
   const values = rows[0];

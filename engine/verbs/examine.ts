@@ -1,8 +1,8 @@
-import type { Column, Source } from '../contracts/connector.ts';
 import { asActivateError } from '../contracts/errors.ts';
+import type { Column, Source } from '../contracts/source.ts';
 import type { Finding } from '../services.ts';
 import { proveSelect } from '../sql/guard.ts';
-import { sourceNamed } from '../store/sources.ts';
+import { connectionNamed } from '../store/connections.ts';
 import { askLimits, type VerbParts } from './parts.ts';
 
 const sampleRows = 5;
@@ -13,10 +13,10 @@ const keptMs = 60_000;
  * for a minute, so that the steps after the first are there at once. Failures are never kept.
  */
 export class Examiner {
-  private readonly parts: Pick<VerbParts, 'db' | 'sources' | 'now'>;
+  private readonly parts: Pick<VerbParts, 'db' | 'connections' | 'now'>;
   private readonly kept = new Map<string, { readonly at: number; readonly answer: Promise<unknown> }>();
 
-  constructor(parts: Pick<VerbParts, 'db' | 'sources' | 'now'>) {
+  constructor(parts: Pick<VerbParts, 'db' | 'connections' | 'now'>) {
     this.parts = parts;
   }
 
@@ -58,10 +58,11 @@ export class Examiner {
 
   /** Proves that the query is one SELECT and opens its source. The name changes when the connection does. */
   private async opened(sourceName: string, sql: string): Promise<Asked> {
-    const record = await sourceNamed(this.parts.db, sourceName);
-    await proveSelect(sql, this.parts.sources.dialect(record.connector));
+    const record = await connectionNamed(this.parts.db, 'source', sourceName);
+    const source = await this.parts.connections.source(record);
+    await proveSelect(sql, source.dialect);
     const name = JSON.stringify([record.id, record.config, record.secrets, sql]);
-    return { source: await this.parts.sources.use(record), sql, name };
+    return { source, sql, name };
   }
 
   /** The kept answer, or a new one, which is kept unless it fails. Whoever asks meanwhile waits for the same. */

@@ -1,3 +1,4 @@
+import type { Connections } from '../connections.ts';
 import type { Sender } from '../contracts/chat.ts';
 import type { Connector } from '../contracts/connector.ts';
 import type { Db } from '../contracts/db.ts';
@@ -7,7 +8,6 @@ import type { PlatformId } from '../contracts/refs.ts';
 import type { Outbox } from '../messages/outbox.ts';
 import type { RunQueue } from '../queue.ts';
 import type { Vault } from '../secrets.ts';
-import type { Sources } from '../sources.ts';
 import type { People } from '../store/people.ts';
 import type { Snapshots } from '../store/snapshots.ts';
 
@@ -15,7 +15,7 @@ import type { Snapshots } from '../store/snapshots.ts';
 export interface VerbParts {
   readonly db: Db;
   readonly vault: Vault;
-  readonly sources: Sources;
+  readonly connections: Connections;
   readonly connectors: readonly Connector[];
   readonly senders: ReadonlyMap<PlatformId, Sender>;
   readonly people: People;

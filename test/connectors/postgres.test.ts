@@ -3,8 +3,8 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectors } from '../../connectors/index.ts';
 import { postgres } from '../../connectors/postgres/index.ts';
-import type { Limits, Reading, Source } from '../../engine/contracts/connector.ts';
 import { check, type Values } from '../../engine/contracts/form.ts';
+import type { Limits, Reading, Source } from '../../engine/contracts/source.ts';
 import { type FreshDb, freshDb } from '../support/postgres.ts';
 
 const limits: Limits = { timeoutMs: 20_000 };
@@ -20,10 +20,27 @@ const nothing: Values<typeof postgres.config> = {
 
 let fresh: FreshDb;
 let admin: pg.Client;
-let source: Source;
+let source: Opened;
 
-const open = (url: string): Promise<Source> =>
-  postgres.open({ ...nothing, url }, { applicationName: 'activate/test' });
+/** A connection with its one part unfolded. */
+type Opened = Source & { check(): Promise<readonly string[]>; close(): Promise<void> };
+
+async function open(url: string): Promise<Opened> {
+  return openWith({ ...nothing, url }, 'activate/test');
+}
+
+async function openWith(
+  values: Parameters<typeof postgres.open>[0],
+  applicationName: string,
+): Promise<Opened> {
+  const http = { send: () => Promise.reject(new Error('no web here')) };
+  const connection = await postgres.open(values, { applicationName, http, now: () => new Date() });
+  return {
+    ...(connection.source as Source),
+    check: () => connection.check('source'),
+    close: () => connection.close(),
+  };
+}
 
 beforeAll(async () => {
   fresh = await freshDb();
@@ -99,9 +116,7 @@ describe('what is declared', () => {
       password: url.password,
     };
     const checked = check(postgres.config, raw);
-    const byParts = checked.ok
-      ? await postgres.open(checked.values, { applicationName: 'parts' })
-      : undefined;
+    const byParts = checked.ok ? await openWith(checked.values, 'parts') : undefined;
 
     expect(await byParts?.count('select 1', limits)).toBe(1);
 
@@ -571,7 +586,7 @@ describe('when the connection fails', () => {
   );
 
   it.each(['running', 'idle'])('survives the end of a connection that is %s', async (state) => {
-    const other = await postgres.open({ ...nothing, url: fresh.url }, { applicationName: `victim-${state}` });
+    const other = await openWith({ ...nothing, url: fresh.url }, `victim-${state}`);
     const sql = "select i as id, repeat('x', 200) as x from generate_series(1, 300000) i";
     const failing =
       state === 'idle'

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { KeyOrder } from '../../../engine/contracts/connector.ts';
+import type { KeyOrder } from '../../../engine/contracts/source.ts';
 import { applyEntries, cutChunks } from '../../../engine/planner/apply.ts';
 import {
   decodeEntries,

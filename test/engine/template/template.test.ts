@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { plain } from '../../../engine/contracts/card.ts';
-import type { Column } from '../../../engine/contracts/connector.ts';
+import type { Column } from '../../../engine/contracts/source.ts';
 import { literal, parseMarkup } from '../../../engine/template/markup.ts';
 import { compileTemplate } from '../../../engine/template/template.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectors } from '../../../connectors/index.ts';
+import { Connections } from '../../../engine/connections.ts';
 import { createVault } from '../../../engine/secrets.ts';
-import { Sources } from '../../../engine/sources.ts';
 import { Examiner } from '../../../engine/verbs/examine.ts';
 import { startApp, type TestApp } from '../../support/app.ts';
 
@@ -9,15 +9,20 @@ const sql = 'select id, name from accounts';
 
 describe('what was found out about a query', () => {
   let t: TestApp;
-  let sources: Sources;
+  let connections: Connections;
   let examiner: Examiner;
   let now: Date;
   beforeAll(async () => {
     t = await startApp({ worker: false });
-    sources = new Sources(connectors, createVault('k'.repeat(32)));
+    connections = new Connections({
+      connectors,
+      vault: createVault('k'.repeat(32)),
+      httpFor: () => ({ send: () => Promise.reject(new Error('no web here')) }),
+      now: () => now,
+    });
   });
   afterAll(async () => {
-    await sources.close();
+    await connections.close();
     await t.close();
   });
   beforeEach(async () => {
@@ -25,7 +30,7 @@ describe('what was found out about a query', () => {
     await t.warehouse.query('create table accounts (id int primary key, name text)');
     await t.warehouse.query("insert into accounts values (1, 'Acme'), (2, 'Acme')");
     now = new Date('2026-03-01T09:00:00Z');
-    examiner = new Examiner({ db: t.db, sources, now: () => now });
+    examiner = new Examiner({ db: t.db, connections, now: () => now });
   });
 
   const rows = async (): Promise<number> => (await examiner.recall('warehouse', sql, undefined)).rows;

@@ -1,0 +1,103 @@
+import type { AnyConnection, Connector, ConnectorContext, PartName, Parts } from './contracts/connector.ts';
+import { ActivateError } from './contracts/errors.ts';
+import { check } from './contracts/form.ts';
+import type { Http } from './contracts/http.ts';
+import type { Raw } from './contracts/refs.ts';
+import type { Source } from './contracts/source.ts';
+import type { Vault } from './secrets.ts';
+import type { ConnectionRecord } from './store/connections.ts';
+
+/** Makes the way to the web for one connection: its connector's hosts, and those that its base address adds. */
+export type HttpFor = (connector: Connector, extraHosts: readonly string[]) => Http;
+
+/** Opens stored connections, each once, and keeps them open until they change or the process ends. */
+export class Connections {
+  private readonly connectors: readonly Connector[];
+  private readonly vault: Vault;
+  private readonly httpFor: HttpFor;
+  private readonly now: () => Date;
+  private readonly open = new Map<
+    string,
+    { readonly sealed: string; readonly connection: Promise<AnyConnection> }
+  >();
+
+  constructor(parts: {
+    readonly connectors: readonly Connector[];
+    readonly vault: Vault;
+    readonly httpFor: HttpFor;
+    readonly now: () => Date;
+  }) {
+    this.connectors = parts.connectors;
+    this.vault = parts.vault;
+    this.httpFor = parts.httpFor;
+    this.now = parts.now;
+  }
+
+  async use(record: ConnectionRecord): Promise<AnyConnection> {
+    const name = `${record.kind} ${record.id}`;
+    const sealed = JSON.stringify([record.connector, record.config, record.secrets]);
+    const kept = this.open.get(name);
+    if (kept?.sealed === sealed) {
+      return kept.connection;
+    }
+    const connection = this.connect(record.connector, {
+      ...record.config,
+      ...this.vault.unseal(record.secrets),
+    });
+    this.open.set(name, { sealed, connection });
+    connection.catch(() => this.open.delete(name));
+    if (kept !== undefined) {
+      await (await kept.connection).close();
+    }
+    return connection;
+  }
+
+  async source(record: ConnectionRecord): Promise<Source> {
+    return this.part(record, 'source');
+  }
+
+  /** The part of a connection that serves this use. Throws CONFIG_INVALID when its connector has none. */
+  async part<P extends PartName>(record: ConnectionRecord, name: P): Promise<Parts[P]> {
+    const part = (await this.use(record))[name];
+    if (part === undefined) {
+      throw new ActivateError('CONFIG_INVALID', `${record.name} can't be used for ${name}.`, {
+        fix: 'Choose another connection.',
+      });
+    }
+    return part as Parts[P];
+  }
+
+  /** Opens a connection that is not stored (yet). The caller closes it. */
+  async connect(connectorId: string, config: Raw): Promise<AnyConnection> {
+    const connector = this.connector(connectorId);
+    const checked = check(connector.config, config);
+    if (!checked.ok) {
+      throw new ActivateError('INPUT_INVALID', 'The connection is not complete.', { fields: checked.errors });
+    }
+    const context: ConnectorContext = {
+      applicationName: 'activate',
+      http: this.httpFor(connector, baseHosts(config)),
+      now: this.now,
+    };
+    return connector.open(checked.values, context);
+  }
+
+  connector(id: string): Connector {
+    const connector = this.connectors.find((one) => one.id === id);
+    if (connector === undefined) {
+      throw new ActivateError('CONFIG_INVALID', `There is no connector "${id}" in this version.`);
+    }
+    return connector;
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.open.values()];
+    this.open.clear();
+    await Promise.allSettled(all.map(async (one) => (await one.connection).close()));
+  }
+}
+
+/** The host of a base address that was set in place of the vendor's own. */
+function baseHosts({ baseUrl }: Raw): readonly string[] {
+  return baseUrl !== undefined && URL.canParse(baseUrl) ? [new URL(baseUrl).hostname] : [];
+}

@@ -1,0 +1,134 @@
+import { ActivateError, type ErrorCode } from './errors.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly url: string;
+  /** Added to the URL, encoded; undefined values are left out. */
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  readonly body?: string | Uint8Array;
+  /** Compresses the body, for far sides that take `Content-Encoding: gzip`. */
+  readonly gzip?: boolean;
+  /**
+   * Sending it twice does no harm, so that it is tried again by itself (up to 3 times in all) when the far side does not
+   * answer, answers 5xx, or asks for a wait of a few seconds. GET and HEAD are; all others only when this says so.
+   */
+  readonly repeatable?: boolean;
+  /** 30 s unless said otherwise. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** 2xx. */
+  readonly ok: boolean;
+  /** Names in small letters. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+  /** What `Retry-After` asks for, given in seconds or as a date. */
+  readonly retryAfterMs: number | undefined;
+  /** The body read as JSON. Throws OUTCOME_UNKNOWN when it is none: nobody can say then what was done. */
+  json(): unknown;
+}
+
+/**
+ * The way to the web that every connector is handed: time limits, retries where they do no harm, a pool of connections,
+ * the proxy of the installation, and a list of hosts that can't be fooled. Redirects are never followed. Any status is
+ * an answer; it throws when there is none: UNAVAILABLE when the request did not get there, OUTCOME_UNKNOWN when it may
+ * have, PERMISSION_DENIED when the host is not allowed. No message of it repeats an address's secrets.
+ */
+export interface Http {
+  send(request: HttpRequest): Promise<HttpAnswer>;
+}
+
+/** What an answer that is not 2xx means, in the codes that the engine goes by. `says` is the far side's own sentence. */
+export function errorOf(answer: HttpAnswer, vendor: string, says?: string): ActivateError {
+  const code = codeOf(answer.status);
+  const words = says === undefined || says === '' ? '' : ` It says: ${shortened(says)}`;
+  const about = sentences[code as keyof typeof sentences] ?? 'does not take this request';
+  return new ActivateError(code, `${vendor} ${about} (status ${answer.status}).${words}`, {
+    ...(answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs }),
+    ...(code in fixes ? { fix: fixes[code as keyof typeof fixes] } : {}),
+  });
+}
+
+const sentences = {
+  AUTH_REJECTED: 'does not accept the key or token',
+  PERMISSION_DENIED: 'does not allow this',
+  NOT_FOUND: 'does not know this place',
+  RATE_LIMITED: 'asks for a pause',
+  UNAVAILABLE: 'is not available just now',
+  OUTCOME_UNKNOWN: 'ran into trouble and does not say what was done',
+} as const;
+
+const fixes = {
+  AUTH_REJECTED: 'Make a new one and connect again: /activate connect.',
+  PERMISSION_DENIED: 'Give the key or its user the rights that the set-up guide names.',
+} as const;
+
+function codeOf(status: number): ErrorCode {
+  switch (status) {
+    case 401:
+      return 'AUTH_REJECTED';
+    case 403:
+      return 'PERMISSION_DENIED';
+    case 404:
+    case 410:
+      return 'NOT_FOUND';
+    case 429:
+      return 'RATE_LIMITED';
+    case 408:
+    case 425:
+    case 503:
+      return 'UNAVAILABLE';
+    default:
+      return status >= 500 ? 'OUTCOME_UNKNOWN' : 'INPUT_INVALID';
+  }
+}
+
+function shortened(says: string): string {
+  const line = says.replaceAll(/\s+/g, ' ').trim();
+  return line.length <= 300 ? line : `${line.slice(0, 299)}…`;
+}
+
+/**
+ * An {@link Http} that signs each request with a token, got when first needed. A 401 gets a new token once, whoever asks
+ * for it at the same time waits for the same one, and the request is sent once more; a second 401 is the answer.
+ */
+export function withToken(
+  http: Http,
+  fetchToken: () => Promise<string>,
+  sign: (token: string) => Readonly<Record<string, string>> = (token) => ({
+    authorization: `Bearer ${token}`,
+  }),
+): Http {
+  let current: Promise<string> | undefined;
+  const token = (): Promise<string> => {
+    if (current === undefined) {
+      const asked = fetchToken();
+      current = asked;
+      asked.catch(() => {
+        current = current === asked ? undefined : current;
+      });
+    }
+    return current;
+  };
+  const send = async (request: HttpRequest, used: string): Promise<HttpAnswer> =>
+    http.send({ ...request, headers: { ...request.headers, ...sign(used) } });
+  return {
+    send: async (request) => {
+      const asked = token();
+      const answer = await send(request, await asked);
+      if (answer.status !== 401) {
+        return answer;
+      }
+      if (current === asked) {
+        current = undefined;
+      }
+      return send(request, await token());
+    },
+  };
+}

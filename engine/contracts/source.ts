@@ -1,0 +1,65 @@
+/** One column of a query, in the few kinds that matter to us, and as the warehouse calls it. */
+export interface Column {
+  readonly name: string;
+  readonly type: 'text' | 'number' | 'boolean' | 'time' | 'json' | 'bytes';
+  readonly native: string;
+}
+
+/** Rows for people to look at: every value in its exact text form, NULL as null. */
+export interface Table {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+/** How one key column is sorted: as numbers, or by the bytes of its UTF-8 text. Never by a database's locale. */
+export type KeyOrder = 'numeric' | 'bytes';
+
+/** What to read: `columns` are all columns wanted, the key's among them; `key` names those that make the key. */
+export interface Query {
+  readonly sql: string;
+  readonly key: readonly string[];
+  readonly columns: readonly string[];
+  /** Only rows whose `column` is at or after `value`: a number's digits, or a time as ISO 8601 in UTC. */
+  readonly since?: { readonly column: string; readonly value: string };
+}
+
+/**
+ * A result in key order. `lines` are pieces of one byte stream, cut anywhere: UTF-8 lines that end in `\n`, fields
+ * split by tabs, first the key columns in their order and then the other columns in the order of `Query.columns`,
+ * NULL as `\N`, and backslash, tab, newline and carriage return written `\\ \t \n \r` (PostgreSQL's COPY text
+ * format). A stream that ends early must throw, never just end.
+ */
+export interface Reading {
+  readonly order: readonly KeyOrder[];
+  readonly lines: AsyncIterable<Uint8Array>;
+}
+
+/** Limits of one question to the warehouse. */
+export interface Limits {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A warehouse that rows are read from. All of it is read-only. Every query given is one SELECT; a source proves that
+ * again by its own means. Errors: SQL_UNSAFE, SQL_FAILED (with the database's words and where in the text),
+ * SQL_TIMEOUT, AUTH_REJECTED, PERMISSION_DENIED, UNAVAILABLE.
+ */
+export interface Source {
+  /** The SQL that people write for it. */
+  readonly dialect: Dialect;
+  /** Tables and views that the role can read, as `schema.name`, best matches of `typed` first, at most 100. */
+  tables(typed: string): Promise<readonly string[]>;
+  /** The SELECT that reads a whole table named as {@link Source.tables} names it. */
+  selectAll(table: string): string;
+  describe(sql: string, limits: Limits): Promise<readonly Column[]>;
+  preview(sql: string, rows: number, limits: Limits): Promise<Table>;
+  count(sql: string, limits: Limits): Promise<number>;
+  /** The columns that together look most like a key (a primary key, or one unique in a sample); empty when none do. */
+  suggestKey(sql: string, limits: Limits): Promise<readonly string[]>;
+  /** Reads all rows in key order. Begins at once; breaking off the iteration cancels the query in the warehouse. */
+  read(query: Query, limits: Limits): Promise<Reading>;
+}
+
+/** A way of writing SQL that the guard can read. */
+export type Dialect = 'postgresql';
