@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { alertCard, closed, type Why, withAnswers } from '../cards/alert.ts';
 import { bold, context, text } from '../cards/build.ts';
 import type { Card } from '../contracts/card.ts';
@@ -21,6 +22,9 @@ interface Item {
   readonly live: readonly Delivery[];
   accepted: boolean;
 }
+
+/** Between so many, messages that are being posted get their turn. */
+const composedAtOnce = 8;
 
 /** Changes whose messages are in the book, ready to be posted. */
 export interface Prepared {
@@ -48,7 +52,10 @@ export class Announcer {
     const items = entries.map((entry) => this.item(entry, live.get(entry.key) ?? []));
     const of: Item[] = [];
     const messages: Outgoing[] = [];
-    for (const item of items) {
+    for (const [at, item] of items.entries()) {
+      if (at % composedAtOnce === composedAtOnce - 1) {
+        await setImmediate();
+      }
       for (const message of await this.messagesFor(item)) {
         of.push(item);
         messages.push(message);

@@ -40,7 +40,31 @@ export class Roster {
 
 /** The card with every mention by e-mail turned into the person, where the platform knows them. */
 export async function resolveMentions(card: Card, roster: Roster): Promise<Card> {
-  return { ...card, blocks: await Promise.all(card.blocks.map((block) => inBlock(block, roster))) };
+  const blocks = await Promise.all(
+    // Most cards mention nobody, and waiting for each of their words would cost more than writing them.
+    card.blocks.map((block) => (mentions(block) ? inBlock(block, roster) : block)),
+  );
+  return { ...card, blocks };
+}
+
+function mentions(block: Block): boolean {
+  switch (block.type) {
+    case 'text':
+    case 'context':
+      return mentioned(block.text);
+    case 'fields':
+      return block.items.some((item) => mentioned(item.value));
+    default:
+      return false;
+  }
+}
+
+function mentioned(text: Rich): boolean {
+  return text.some(
+    (part) =>
+      typeof part !== 'string' &&
+      (part.type === 'mention' || ('text' in part && typeof part.text !== 'string' && mentioned(part.text))),
+  );
 }
 
 async function inBlock(block: Block, roster: Roster): Promise<Block> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Db } from '../contracts/db.ts';
 import { type Settled, settleDeliveries } from '../store/deliveries.ts';
 
@@ -7,7 +8,10 @@ interface Page {
   readonly settle: { readonly done: () => void; readonly failed: (error: unknown) => void };
 }
 
-/** Writes outcomes down as they come, several in one statement when they come faster than the database takes them. */
+/** A statement costs far more than a row in it. Posts whose outcome is not written yet are looked up after a crash. */
+const gatherMs = 20;
+
+/** Writes outcomes down: one that comes alone at once, those that follow it closely in one statement. */
 export class Settler {
   private readonly parts: { readonly db: Db; readonly now: () => Date };
   private page: Page | undefined;
@@ -38,6 +42,7 @@ export class Settler {
       } catch (error) {
         page.settle.failed(error);
       }
+      await delay(gatherMs);
     }
     this.writing = false;
   }
