@@ -1,7 +1,7 @@
 import type { Reply } from '../engine/contracts/chat.ts';
 import type { Caller, Command, Prepared, Step } from '../engine/contracts/command.ts';
 import { type ActivateError, asActivateError } from '../engine/contracts/errors.ts';
-import { check, type Fields, type Form, type Values } from '../engine/contracts/form.ts';
+import { check, type Fields, type Form, field, type Values } from '../engine/contracts/form.ts';
 import type { Raw } from '../engine/contracts/refs.ts';
 
 export interface DraftRecord {
@@ -251,7 +251,12 @@ export class Wizard<S> {
   private fieldsOf(step: Step<S>, raw: Raw): Fields {
     const all = this.command.fields as Fields;
     return Object.fromEntries(
-      step.fields(raw).flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
+      step.fields(raw).flatMap((name) => {
+        const one = all[name];
+        return one === undefined
+          ? []
+          : [[name, step.required?.includes(name) === true ? field.required(one) : one]];
+      }),
     );
   }
 

@@ -123,13 +123,10 @@ const watched: Step<Services> = {
 const line: Step<Services> = {
   title: 'Which number',
   fields: (raw) => (raw['trigger'] === 'threshold' ? ['on', 'column', 'test', 'limit'] : []),
+  // They may be left out of an alert without a line, but not of this step.
+  required: ['on', 'test', 'limit'],
   prepare: async () => ({ initial: { on: 'value', test: 'above' } }),
   check: async (raw, _caller, services) => {
-    // They may be left out of an alert without a line, but not of this step.
-    const open = ['on', 'test', 'limit'].filter((name) => (raw[name] ?? '').trim() === '');
-    if (open.length > 0) {
-      return Object.fromEntries(open.map((name) => [name, 'Fill this in.']));
-    }
     const names = await columnNames(raw, services);
     return raw['on'] !== 'count' && !names.includes(raw['column'] ?? '')
       ? { column: `Choose a column: ${names.join(', ')}.` }
@@ -209,8 +206,9 @@ const preview: Step<Services> = {
     const draft = await draftOf(raw, caller, services);
     const finding = await services.alerts.recall(draft.source, draft.sql, draft.key);
     const card = await services.alerts.previewCard(draft, finding);
+    const seconds = draft.schedule.cron.split(/\s+/).length === 6;
     const next = nextRuns(draft.schedule, services.now(), 3).map((date) =>
-      moment(date, draft.schedule.timeZone),
+      moment(date, draft.schedule.timeZone, { seconds }),
     );
     return {
       intro: [

@@ -59,8 +59,8 @@ export function ago(at: Date, now: Date): string {
   return hours < 48 ? `${hours} h ago` : `${Math.floor(hours / 24)} days ago`;
 }
 
-/** A moment in somebody's time zone: "Tue 24 Nov, 09:30". */
-export function moment(at: Date, timeZone: string): string {
+/** A moment in somebody's time zone: "Tue 24 Nov, 09:30", or with its seconds where they matter. */
+export function moment(at: Date, timeZone: string, { seconds = false } = {}): string {
   return new Intl.DateTimeFormat('en-GB', {
     timeZone,
     weekday: 'short',
@@ -68,6 +68,7 @@ export function moment(at: Date, timeZone: string): string {
     month: 'short',
     hour: '2-digit',
     minute: '2-digit',
+    ...(seconds ? { second: '2-digit' } : {}),
   }).format(at);
 }
 

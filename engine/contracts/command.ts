@@ -23,6 +23,8 @@ export interface Step<S> {
   readonly title: string;
   /** The names of the fields of this step, given what was answered before. */
   fields(raw: Raw): readonly string[];
+  /** Optional fields of the command that may not be left out of this step. */
+  readonly required?: readonly string[];
   /** What to show above the fields, and answers to begin with. */
   prepare?(raw: Raw, caller: Caller, services: S): Promise<Prepared>;
   /** Checks that need the world (the warehouse, the chat). Errors by field name; an empty object when all is well. */

@@ -142,6 +142,12 @@ export const field = {
     schema: f.schema.optional(),
     optional: true,
   }),
+  /** Takes {@link field.optional} back. */
+  required: (f: Field): Field => ({
+    ...f,
+    schema: f.schema instanceof z.ZodOptional ? (f.schema.unwrap() as z.ZodType) : f.schema,
+    optional: false,
+  }),
 };
 
 const many = z

@@ -178,6 +178,7 @@ describe('new-alert', () => {
   it('asks for the line when a number is to cross one', async () => {
     const line = formOf(await through('new-alert', query, { trigger: 'threshold' }));
     expect(line.title).toBe('Which number');
+    expect(line.fields['limit']).toMatchObject({ optional: false });
 
     expect(formOf(await submit(line, { column: 'seats', limit: '' })).errors['limit']).toBe('Fill this in.');
     expect(formOf(await submit(line, { column: 'seats', limit: 'lots' })).errors['limit']).toMatch(/number/);
@@ -353,7 +354,7 @@ describe('other commands', () => {
     expect((await show('pql')).sync.name).toBe('pql');
 
     await dispatch.run({ command: 'delete', input: { name: 'pql', sure: 'yes' } }, origin);
-    await expect(show('pql')).rejects.toThrow('There is no alert');
+    await expect(show('pql')).rejects.toThrow('There is no alert or sync');
   });
 
   it('connect keeps the password to itself, and says at the field what does not work', async () => {

@@ -135,10 +135,14 @@ class Composer {
     }
   }
 
-  /** With the list open Enter completes; a line that says it all already is sent. */
+  /** With the list open Enter completes; a line that says it all already is sent, and `/activate` alone is one. */
   enter(open) {
-    const whole = `/activate ${this.options[this.at]?.value ?? ''}`;
-    if (open && this.area.value.trim() !== whole) {
+    const line = this.area.value.trim().toLowerCase();
+    const whole = [
+      `/activate ${this.options[this.at]?.value ?? ''}`,
+      ...(this.at === 0 ? ['/activate'] : []),
+    ];
+    if (open && !whole.includes(line)) {
       this.choose(this.at);
     } else {
       void this.submit();

@@ -71,6 +71,24 @@ function atEnd(list) {
   return list.scrollHeight - list.scrollTop - list.clientHeight < 80;
 }
 
+/** A list that shows its end goes on showing it when the window, or a keyboard in it, leaves it less room. */
+function keepEnds() {
+  const away = new WeakSet();
+  const moved = ({ target }) => {
+    if (target.matches?.('ol.timeline')) {
+      away[atEnd(target) ? 'delete' : 'add'](target);
+    }
+  };
+  document.addEventListener('scroll', moved, { capture: true, passive: true });
+  window.addEventListener('resize', () => {
+    for (const list of document.querySelectorAll('ol.timeline')) {
+      if (!away.has(list)) {
+        list.scrollTop = list.scrollHeight;
+      }
+    }
+  });
+}
+
 function newestShown() {
   return Number(document.getElementById('main')?.dataset.newest ?? 0);
 }
@@ -237,6 +255,7 @@ function start() {
   document.addEventListener('keydown', (event) => !event.defaultPrevented && keyed(event));
   document.addEventListener('visibilitychange', () => !document.hidden && refresh());
   window.addEventListener('popstate', () => load(location.href, true));
+  keepEnds();
   settle(true, new Set(), 0);
   if (!matchMedia('(pointer: coarse)').matches) {
     document.getElementById(location.search.includes('thread=') ? 'composer-thread' : 'composer')?.focus();

@@ -387,6 +387,20 @@ describe.skipIf(noBrowser !== undefined)(
       opened = opened.map((one) => ({ ...one, heard: one.heard.filter((line) => !line.includes('422')) }));
     });
 
+    it('goes on showing the end of the talk when the window gets smaller', async () => {
+      for (let at = 1; at <= 9; at += 1) {
+        await local.post(sales, { card: alertCard(`Deal ${at} won`) });
+      }
+      const ada = await visit('ada');
+      await card(ada, 'Deal 9 won').waitFor();
+
+      await ada.setViewportSize({ width: 600, height: 500 });
+
+      await ada.waitForFunction(
+        'document.querySelector("#main .message:last-child").getBoundingClientRect().bottom <= document.querySelector("#composer").getBoundingClientRect().top',
+      );
+    });
+
     it('keeps what is being typed while messages come in', async () => {
       const ada = await visit('ada');
       await composer(ada).pressSequentially('half a sen');

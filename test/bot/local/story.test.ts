@@ -73,6 +73,12 @@ describe.skipIf(noBrowser !== undefined)(
     it('goes from a typed command to a card that somebody claims', async () => {
       const ada = await visit('ada', 'data-alerts');
 
+      // Nothing but the command itself: it says what there is.
+      await ada.locator('#composer').pressSequentially('/activate');
+      await ada.getByRole('option', { name: '/activate home' }).waitFor();
+      await ada.keyboard.press('Enter');
+      await card(ada, 'Activate').getByText('Hello Ada Park').waitFor();
+
       // The warehouse, with a password that is wrong at first.
       await type(ada, '/activate connect');
       await step(ada, 'Connect a warehouse');
