@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ActivateError } from './contracts/errors.ts';
+import { isHostEntry } from './http/hosts.ts';
 
 const url = (what: string, ...schemes: string[]) =>
   z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), {
@@ -21,6 +22,11 @@ const list = z.string().transform((text) =>
     .split(',')
     .map((part) => part.trim().toLowerCase())
     .filter(Boolean),
+);
+
+const hosts = list.refine(
+  (entries) => entries.every(isHostEntry),
+  'must list host names, IP addresses or networks like 10.0.0.0/8, without https:// and ports',
 );
 
 /** Every setting there is, each said once: `npm run docs` writes docs/configuration.md from this. */
@@ -83,6 +89,16 @@ export const settings = {
     .min(8, 'must be at least 8 characters long')
     .optional()
     .describe('Password of the local chat; required when HOST is not localhost.'),
+  ALLOWED_PRIVATE_HOSTS: hosts
+    .default([])
+    .describe(
+      'Hosts of your own network that connections may call, also without encryption: names, *.names, addresses or networks, separated by commas. All others there are refused.',
+    ),
+  HTTPS_PROXY: url('the address of a proxy', 'http:', 'https:')
+    .optional()
+    .describe(
+      'Proxy for calls of connections to the web. Hosts in ALLOWED_PRIVATE_HOSTS are called without it.',
+    ),
   WORKER_CONCURRENCY: number(1, 200)
     .default(10)
     .describe('Runs that one worker carries out at the same time.'),

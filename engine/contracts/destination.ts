@@ -39,6 +39,11 @@ export interface Call {
   readonly signal: AbortSignal;
   /** An earlier attempt at these items may have got through: what is there already counts as done. */
   readonly again: boolean;
+  /**
+   * The run that these items belong to: the same at each attempt, another when a row comes again later, even with the
+   * same values. Part of whatever a far side is to recognise a repeat by, where events have their own ids.
+   */
+  readonly run: string;
   /** A job that an earlier attempt began at the far side for these very items: go on with it, start no other. */
   readonly ticket: string | undefined;
   /** Remembers a job begun at the far side, before anything else is done with it. */

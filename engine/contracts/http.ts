@@ -8,16 +8,19 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
-  readonly body?: string | Uint8Array;
-  /** Compresses the body, for far sides that take `Content-Encoding: gzip`. */
+  /** A function gives the bytes from the beginning each time it is called: for what is too large to hold at once. */
+  readonly body?: string | Uint8Array | (() => AsyncIterable<Uint8Array>);
+  /** Compresses `json`, text or bytes, for far sides that take `Content-Encoding: gzip`. */
   readonly gzip?: boolean;
   /**
    * Sending it twice does no harm, so that it is tried again by itself (up to 3 times in all) when the far side does not
-   * answer, answers 5xx, or asks for a wait of a few seconds. GET and HEAD are; all others only when this says so.
+   * answer, answers 5xx, or names a wait of 10 s or less. GET and HEAD are; all others only when this says so.
    */
   readonly repeatable?: boolean;
-  /** 30 s unless said otherwise. */
+  /** For the whole exchange, from connecting to the last byte; 30 s unless said otherwise. */
   readonly timeoutMs?: number;
+  /** The path holds a secret, as those of incoming webhooks do, and is kept out of the log. */
+  readonly secretPath?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -37,8 +40,9 @@ export interface HttpAnswer {
 /**
  * The way to the web that every connector is handed: time limits, retries where they do no harm, a pool of connections,
  * the proxy of the installation, and a list of hosts that can't be fooled. Redirects are never followed. Any status is
- * an answer; it throws when there is none: UNAVAILABLE when the request did not get there, OUTCOME_UNKNOWN when it may
- * have, PERMISSION_DENIED when the host is not allowed. No message of it repeats an address's secrets.
+ * an answer; it throws when there is none: UNAVAILABLE when the request did not get there or is repeatable,
+ * OUTCOME_UNKNOWN when it may have got there, PERMISSION_DENIED when the host is not allowed, CONFIG_INVALID when the
+ * address or a header can't be one, and the reason of the signal. No message repeats more of an address than its host.
  */
 export interface Http {
   send(request: HttpRequest): Promise<HttpAnswer>;
@@ -61,12 +65,14 @@ const sentences = {
   NOT_FOUND: 'does not know this place',
   RATE_LIMITED: 'asks for a pause',
   UNAVAILABLE: 'is not available just now',
+  CONFIG_INVALID: 'answers with a redirect, and redirects are not followed',
   OUTCOME_UNKNOWN: 'ran into trouble and does not say what was done',
 } as const;
 
 const fixes = {
   AUTH_REJECTED: 'Make a new one and connect again: /activate connect.',
   PERMISSION_DENIED: 'Give the key or its user the rights that the set-up guide names.',
+  CONFIG_INVALID: 'Connect again with the address that it leads to.',
 } as const;
 
 function codeOf(status: number): ErrorCode {
@@ -85,7 +91,7 @@ function codeOf(status: number): ErrorCode {
     case 503:
       return 'UNAVAILABLE';
     default:
-      return status >= 500 ? 'OUTCOME_UNKNOWN' : 'INPUT_INVALID';
+      return status >= 500 ? 'OUTCOME_UNKNOWN' : status < 400 ? 'CONFIG_INVALID' : 'INPUT_INVALID';
   }
 }
 

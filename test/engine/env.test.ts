@@ -38,6 +38,28 @@ describe('configuration', () => {
     expect(() => parseEnv(given as Record<string, string>)).toThrow(sentence);
   });
 
+  it.each(['crm.internal', '10.0.0.0/8, *.corp , FD00::/8'])('takes %s as private hosts', (given) => {
+    const wanted = given.split(',').map((entry) => entry.trim().toLowerCase());
+
+    expect(parseEnv({ ALLOWED_PRIVATE_HOSTS: given }).ALLOWED_PRIVATE_HOSTS).toEqual(wanted);
+  });
+
+  it.each(['http://crm.internal', 'crm.internal:8080', '10.0.0.0/40', '*'])(
+    'does not take %s as a private host',
+    (given) => {
+      expect(() => parseEnv({ ALLOWED_PRIVATE_HOSTS: given })).toThrow(
+        /ALLOWED_PRIVATE_HOSTS must list host names/,
+      );
+    },
+  );
+
+  it('takes a proxy by its address', () => {
+    expect(parseEnv({ HTTPS_PROXY: 'http://proxy.corp:3128' }).HTTPS_PROXY).toBe('http://proxy.corp:3128');
+    expect(() => parseEnv({ HTTPS_PROXY: 'proxy.corp:3128' })).toThrow(
+      /HTTPS_PROXY must be the address of a proxy/,
+    );
+  });
+
   it('splits admins, whatever their case', () => {
     expect(parseEnv({ ACTIVATE_ADMINS: ' Ada@x.example , bo@x.example ' }).ACTIVATE_ADMINS).toEqual([
       'ada@x.example',
