@@ -262,11 +262,13 @@ function start() {
   }
   const events = new EventSource('/events');
   let greeted = false;
-  // After a lost connection nobody knows what was missed.
+  // Nobody knows what was missed after a lost connection, or between the page and its first one.
   events.addEventListener('hello', () => {
     document.body.classList.remove('offline');
     if (greeted) {
       refresh();
+    } else {
+      refreshUnlessHome();
     }
     greeted = true;
   });

@@ -401,6 +401,24 @@ describe.skipIf(noBrowser !== undefined)(
       );
     });
 
+    it('shows what came in while the page was still connecting', async () => {
+      const ada = await visit('ada', '/home');
+      let connect = (): void => undefined;
+      const connected = new Promise<void>((resolve) => {
+        connect = resolve;
+      });
+      await ada.route('**/events', async (route) => {
+        await connected;
+        await route.continue();
+      });
+      await ada.goto(`${server.url}/c/sales`);
+      await local.post(sales, { card: alertCard('Deal won') });
+
+      connect();
+
+      await card(ada, 'Deal won').waitFor();
+    });
+
     it('keeps what is being typed while messages come in', async () => {
       const ada = await visit('ada');
       await composer(ada).pressSequentially('half a sen');
