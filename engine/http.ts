@@ -14,8 +14,11 @@ import {
 } from './http/exchange.ts';
 import { hostOf } from './http/hosts.ts';
 import { type NetworkOptions, openNetwork } from './http/network.ts';
+import { secretPieces, secretsSent, struckOut } from './http/secrets.ts';
 
 export interface HttpOptions extends NetworkOptions {
+  /** The secrets of the connection: no error that a far side answers with shows them, whatever it quotes. */
+  readonly secrets?: readonly string[];
   readonly log: Log;
   readonly now?: () => Date;
   readonly pause?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
@@ -33,14 +36,19 @@ const longestWaitMs = 10_000;
 export function createHttp(options: HttpOptions): HttpClient {
   const { log, now = () => new Date(), pause = paused } = options;
   const network = openNetwork(options);
+  const secrets = (options.secrets ?? []).flatMap(secretPieces);
   const attempt = async (request: HttpRequest, url: URL, repeatable: boolean): Promise<HttpAnswer> => {
     const began = performance.now();
     const facts = { method: request.method, host: url.host, path: pathOf(request, url) };
     const ms = (): number => Math.round(performance.now() - began);
     try {
-      const incoming = await exchange(await network.to(url), await outgoingOf(request, url));
+      const outgoing = await outgoingOf(request, url);
+      const incoming = await exchange(await network.to(url), outgoing);
       log.debug({ ...facts, status: incoming.status, ms: ms() }, 'http call');
-      return await answerOf(incoming, now());
+      return await answerOf(incoming, now(), [
+        ...secrets,
+        ...secretsSent(outgoing.headers, url.searchParams),
+      ]);
     } catch (error) {
       log.debug({ ...facts, ms: ms() }, 'http call without an answer');
       if (error instanceof NoAnswer) {
@@ -121,8 +129,10 @@ async function outgoingOf(request: HttpRequest, url: URL): Promise<Outgoing> {
   };
 }
 
-async function answerOf({ status, headers, body }: Incoming, now: Date): Promise<HttpAnswer> {
-  const text = new TextDecoder().decode(await unpacked(body, headers['content-encoding']));
+async function answerOf(incoming: Incoming, now: Date, secrets: readonly string[]): Promise<HttpAnswer> {
+  const { status, headers, body } = incoming;
+  const whole = new TextDecoder().decode(await unpacked(body, headers['content-encoding']));
+  const text = status >= 400 ? struckOut(whole, secrets) : whole;
   return {
     status,
     ok: status >= 200 && status < 300,

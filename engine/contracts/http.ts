@@ -30,6 +30,7 @@ export interface HttpAnswer {
   readonly ok: boolean;
   /** Names in small letters. */
   readonly headers: Readonly<Record<string, string>>;
+  /** In an answer of 4xx or 5xx the keys and tokens that were sent are struck out, so that it may be quoted. */
   readonly text: string;
   /** What `Retry-After` asks for, given in seconds or as a date. */
   readonly retryAfterMs: number | undefined;
@@ -48,10 +49,13 @@ export interface Http {
   send(request: HttpRequest): Promise<HttpAnswer>;
 }
 
-/** What an answer that is not 2xx means, in the codes that the engine goes by. `says` is the far side's own sentence. */
+/**
+ * What an answer that is not 2xx means, in the codes that the engine goes by. `says` is the far side's own sentence;
+ * where it may quote a row, it goes through {@link theirWords} first.
+ */
 export function errorOf(answer: HttpAnswer, vendor: string, says?: string): ActivateError {
   const code = codeOf(answer.status);
-  const words = says === undefined || says === '' ? '' : ` It says: ${shortened(says)}`;
+  const words = says === undefined || says === '' ? '' : ` It says: ${theirWords(says)}`;
   const about = sentences[code as keyof typeof sentences] ?? 'does not take this request';
   return new ActivateError(code, `${vendor} ${about} (status ${answer.status}).${words}`, {
     ...(answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs }),
@@ -95,9 +99,29 @@ function codeOf(status: number): ErrorCode {
   }
 }
 
-function shortened(says: string): string {
-  const line = says.replaceAll(/\s+/g, ' ').trim();
+/**
+ * A far side's sentence as people may read it: one line, at most 300 characters, and `…` in place of the values that it
+ * was sent, because those who read reasons may not be those who may see rows.
+ */
+export function theirWords(says: string, sent?: unknown): string {
+  const hidden = leavesOf(sent).sort((a, b) => b.length - a.length);
+  const line = hidden
+    .reduce((left, value) => left.replaceAll(value, '…'), says)
+    .replaceAll(/\s+/g, ' ')
+    .trim();
   return line.length <= 300 ? line : `${line.slice(0, 299)}…`;
+}
+
+/** Shorter ones (a 1, a yes) say nothing about anybody, and are parts of other words. */
+const tellingFrom = 3;
+
+function leavesOf(value: unknown): string[] {
+  if (typeof value === 'object' && value !== null) {
+    return Object.values(value).flatMap(leavesOf);
+  }
+  return value === null || typeof value === 'boolean' || String(value ?? '').length < tellingFrom
+    ? []
+    : [String(value)];
 }
 
 /**

@@ -3,7 +3,7 @@ import { type AddressInfo, connect as connectTo } from 'node:net';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpRequest, withToken } from '../../engine/contracts/http.ts';
+import { errorOf, type HttpRequest, theirWords, withToken } from '../../engine/contracts/http.ts';
 import type { Log } from '../../engine/contracts/log.ts';
 import { isHostEntry, isPrivateAddress } from '../../engine/http/hosts.ts';
 import { createHttp, type HttpClient, type HttpOptions } from '../../engine/http.ts';
@@ -355,6 +355,40 @@ describe('what is answered', () => {
     const answer = await client().send({ method: 'POST', url: fake.url });
 
     expect(answer).toMatchObject({ status: 429, retryAfterMs: ms });
+  });
+});
+
+describe('what an error quotes', () => {
+  it('has no key or token in it, however it was sent', async () => {
+    fake.always((request) => ({
+      status: request.method === 'GET' ? 400 : 200,
+      json: {
+        message: [...Object.values(request.headers), request.path, request.query, request.body].join(' '),
+      },
+    }));
+    const http = client({ secrets: [`${fake.url}/hooks/pa55word`, 'body "quoted"'] });
+    const request = {
+      url: `${fake.url}/hooks/pa55word`,
+      query: { access_token: 'in+the query', fields: 'shown' },
+      headers: { authorization: 'Bearer abc123', 'x-api-key': 'k3y-k3y' },
+      body: '{"client_secret":"body \\"quoted\\""}',
+    };
+
+    const { text } = await http.send({ method: 'GET', ...request });
+    const fine = await http.send({ method: 'POST', ...request });
+
+    expect(text).not.toMatch(/pa55word|in\+the|abc123|k3y-k3y|quoted/);
+    expect(text).toContain('shown');
+    expect(fine.text).toContain('abc123');
+  });
+
+  it('has no value of a row in it', () => {
+    const says = 'Email "ada@x.example" of row 1234 is taken:\n try ada@x.example.org, or 42.';
+
+    expect(theirWords(says, { email: 'ada@x.example', id: 1234, n: 42, deep: [{ a: null }] })).toBe(
+      'Email "…" of row … is taken: try ….org, or 42.',
+    );
+    expect(theirWords('x'.repeat(400))).toHaveLength(300);
   });
 });
 

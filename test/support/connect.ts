@@ -36,6 +36,7 @@ export async function openFor(connector: Connector, typed: Raw, options: OpenOpt
     hosts: connector.hosts,
     extra: ['127.0.0.1'],
     privateHosts: ['127.0.0.1'],
+    secrets: secretsOf(connector, typed),
     log: recorder(logged),
     now,
     pause: async (ms, signal) => {
@@ -71,6 +72,13 @@ export function call(given: Partial<Call> = {}): Call & { readonly kept: readonl
     ...given,
     kept,
   };
+}
+
+/** What was typed into the secret fields of a connector. */
+export function secretsOf(connector: Connector, typed: Raw): readonly string[] {
+  return Object.entries(typed)
+    .filter(([name]) => connector.config[name]?.widget.type === 'secret')
+    .map(([, value]) => value);
 }
 
 function standIn(text: string, connector: Connector, standIns: Readonly<Record<string, string>>): string {
