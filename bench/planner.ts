@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { postgres } from '../connectors/postgres/index.ts';
-import type { Query, Source } from '../engine/contracts/source.ts';
 import type { Db } from '../engine/contracts/db.ts';
+import type { Query, Source } from '../engine/contracts/source.ts';
 import type { Shape } from '../engine/planner/chunks.ts';
 import { baseline, plan } from '../engine/planner/plan.ts';
 import { createDb } from '../engine/store/db.ts';
@@ -41,7 +41,11 @@ export async function benchPlanner({ rows, url }: PlannerBench): Promise<readonl
     error: () => undefined,
   };
   const db = createDb(url, { schema, log: { ...log, child: () => ({ ...log, child: () => never() }) } });
-  const source = await postgres.open({ ...noFields, url }, { applicationName: 'activate/bench' });
+  const connection = await postgres.open(
+    { ...noFields, url },
+    { applicationName: 'activate/bench', http: { send: never }, now: () => new Date() },
+  );
+  const source = connection.source as Source;
   try {
     await migrate(db, schema);
     await fill(db, rows);
@@ -56,7 +60,7 @@ export async function benchPlanner({ rows, url }: PlannerBench): Promise<readonl
     }
     return results;
   } finally {
-    await source.close();
+    await connection.close();
     await db.query(`drop schema if exists ${schema} cascade`);
     await db.close();
   }

@@ -18,7 +18,7 @@ interface Group {
 
 const name = 'activate-runs';
 const largestGroup = 100;
-const groupsWanted = 100;
+const groupsWanted = 20;
 
 /** The queue on Redis when there is an address for it, and on our PostgreSQL otherwise. */
 export async function openQueue(options: {

@@ -6,6 +6,7 @@ import type { RunQueue } from '../queue.ts';
 import { claimDue, nextDue, strandedRuns } from '../schedule/due.ts';
 import { claimRuns, type Run, renewLeases } from '../store/runs.ts';
 import type { Executed } from './execute.ts';
+import { Lanes } from './lanes.ts';
 
 export interface WorkerParts {
   readonly db: Db;
@@ -33,30 +34,16 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   const id = randomUUID();
   const stopping = new AbortController();
   const active = new Map<number, AbortController>();
-  const lanes = new Lanes(parts.concurrency);
-  const handle = async (runIds: readonly number[]): Promise<void> => {
-    const now = parts.now();
-    const wanted = runIds.filter((run) => !active.has(run));
-    for (const run of wanted) {
-      // Taken before anything is awaited: the same run may come in two groups at once.
-      active.set(run, new AbortController());
-    }
-    const claimed = await claimRuns(parts.db, wanted, id, now, parts.leaseMs).catch((error: unknown) => {
-      release(active, wanted);
-      throw error;
-    });
-    const got = new Set(claimed.map((run) => run.id));
-    release(
-      active,
-      wanted.filter((run) => !got.has(run)),
-    );
+  const claim = async (ids: readonly number[]): Promise<readonly Run[]> => {
+    const claimed = await claimRuns(parts.db, ids, id, parts.now(), parts.leaseMs);
     for (const run of claimed) {
-      parts.metrics.started(run, now.getTime() - run.dueAt.getTime());
+      active.set(run.id, new AbortController());
     }
-    await Promise.all(claimed.map((run) => lanes.take(() => carry(run))));
+    return claimed;
   };
   const carry = async (run: Run): Promise<void> => {
     const began = Date.now();
+    parts.metrics.started(run, parts.now().getTime() - run.dueAt.getTime());
     const control = active.get(run.id) ?? new AbortController();
     try {
       const how = stopping.signal.aborted
@@ -72,30 +59,27 @@ export async function startWorker(parts: WorkerParts): Promise<Worker> {
   };
   const heartbeat = setInterval(() => void beat(parts, id, active), parts.leaseMs / 3);
   const scheduler = schedule(parts, stopping.signal);
-  await parts.queue.work(handle, parts.concurrency);
+  const lanes = new Lanes({ count: parts.concurrency, claim, carry });
+  await parts.queue.work((runs) => lanes.add(runs), parts.concurrency);
   return {
     stop: async () => {
       stopping.abort();
       await scheduler;
+      const unclaimed = lanes.close();
       await parts.queue.close();
       clearInterval(heartbeat);
-      await giveBack(parts, id);
+      await giveBack(parts, id, unclaimed);
     },
   };
 }
 
-function release(active: Map<number, AbortController>, runs: readonly number[]): void {
-  for (const run of runs) {
-    active.delete(run);
-  }
-}
-
-/** What this worker still holds is free at once, so that nobody waits for its lease to run out. */
-async function giveBack(parts: WorkerParts, worker: string): Promise<void> {
+/** What this worker holds, or was about to take, is free at once, so that nobody waits for its lease to run out. */
+async function giveBack(parts: WorkerParts, worker: string, unclaimed: readonly number[]): Promise<void> {
   await parts.db
     .query(
-      `update runs set worker = null, lease_until = $2 where worker = $1 and state not in ('done', 'failed')`,
-      [worker, parts.now()],
+      `update runs set worker = null, lease_until = $3
+        where (worker = $1 or (worker is null and id = any($2))) and state not in ('done', 'failed')`,
+      [worker, unclaimed, parts.now()],
     )
     .catch((error: unknown) => parts.log.warn({ error: String(error) }, 'runs could not be given back'));
 }
@@ -151,32 +135,4 @@ async function tick(parts: WorkerParts): Promise<number> {
   }
   const next = await nextDue(parts.db);
   return next === undefined ? tickMs : Math.min(tickMs, Math.max(0, next.getTime() - parts.now().getTime()));
-}
-
-/** Lets so many pieces of work go on at a time; the others wait their turn. */
-class Lanes {
-  private free: number;
-  private readonly waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.free = count;
-  }
-
-  async take(work: () => Promise<void>): Promise<void> {
-    if (this.free === 0) {
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
-    } else {
-      this.free -= 1;
-    }
-    try {
-      await work();
-    } finally {
-      const next = this.waiting.shift();
-      if (next === undefined) {
-        this.free += 1;
-      } else {
-        next();
-      }
-    }
-  }
 }
