@@ -73,9 +73,13 @@ export async function readableTables(reader: Reader, typed: string): Promise<rea
 
 /** A whole table, named as {@link readableTables} names it. */
 export function selectAll(table: string): string {
+  return `SELECT * FROM ${namesOf(table).map(quoted).join('.')}`;
+}
+
+/** The bare names in a text like `public."Odd table"`. */
+export function namesOf(table: string): readonly string[] {
   const parts = table.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [table];
-  const names = parts.map((part) => quoted(part.replace(/^"(.*)"$/s, '$1').replaceAll('""', '"')));
-  return `SELECT * FROM ${names.join('.')}`;
+  return parts.map((part) => part.replace(/^"(.*)"$/s, '$1').replaceAll('""', '"'));
 }
 
 const sampleRows = 1000;

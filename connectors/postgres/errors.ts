@@ -10,13 +10,19 @@ export interface Asked {
   readonly query?: { readonly sql: string; readonly at: number };
 }
 
-interface Failure {
+/** What `pg` throws. */
+export interface Failure {
   readonly message: string;
   readonly code?: string;
   /** Set on errors that the server itself sent. */
   readonly severity?: string;
   readonly position?: string;
   readonly hint?: string;
+  readonly column?: string;
+  readonly constraint?: string;
+  readonly where?: string;
+  /** The function of the server that raised it. */
+  readonly routine?: string;
 }
 
 type Sentence = readonly [
@@ -52,7 +58,7 @@ function without(secret: string | undefined, text: string): string {
 }
 
 /** Codes of PostgreSQL that mean "not now". */
-const passing = /^(08|53|57P|58|40001|40P01|25P0[34]|55P03|XX)/;
+export const passing = /^(08|53|57P|58|40001|40P01|25P0[34]|55P03|XX)/;
 
 function ofServer(failure: Failure, login: Login, asked: Asked | undefined): Sentence {
   const code = failure.code ?? '';

@@ -3,6 +3,7 @@ import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Column, Limits, Query, Reading, Source } from '../../engine/contracts/source.ts';
 import { describeQuery, proveColumns, quoted, readableTables, selectAll, suggestKey } from './catalog.ts';
 import { config, loginOf } from './config.ts';
+import { objectsOf } from './objects.ts';
 import { warningsOf } from './rights.ts';
 import { createSession, type Reader, type Session } from './session.ts';
 
@@ -12,13 +13,16 @@ const checking: Limits = { timeoutMs: 15_000 };
 export const postgres = defineConnector({
   id: 'postgres',
   name: 'PostgreSQL',
-  summary: 'Reads tables and queries of a PostgreSQL database.',
+  summary: 'Reads tables and queries of a PostgreSQL database, and writes rows to its tables.',
   config,
-  offers: ['source'],
+  offers: ['source', 'objects'],
   hosts: [],
   setup: [
-    "Make a role of its own for reading: `create role activate login password '…'`.",
-    'Let it read what it needs and nothing else: `grant usage on schema public to activate`, then `grant select on …`.',
+    "Make a role of its own for reading: `create role activate login password '…'`. To write, make another one.",
+    'Let the one that reads see what it needs and nothing else: `grant usage on schema public to activate`, then `grant select on …`.',
+    'Let the one that writes change the tables it fills and no others: `grant select, insert, update on … to …`, and `delete` where rows are to be removed. It reads them to leave alone what has not changed.',
+    'Give each table that is filled a unique index on the columns that find a row, as `create unique index on accounts (email)`. It may not be partial, deferrable or on an expression.',
+    'Numbers and times are rounded to what the column holds, as `numeric(10,2)` and `timestamp(0)` do; text that is too long for its column is refused. A field without a value is emptied, unless it is mapped with “ignore nulls”.',
   ],
   verified: 'Tested against a real PostgreSQL server.',
   open: async (values, context) => {
@@ -26,7 +30,8 @@ export const postgres = defineConnector({
     const session = await createSession(login, context.applicationName);
     return {
       source: sourceOf(session),
-      check: () => session.read(checking, (reader) => warningsOf(reader, login)),
+      objects: objectsOf(session, context.now),
+      check: (use) => session.read(checking, (reader) => warningsOf(reader, login, use)),
       close: () => session.close(),
     };
   },

@@ -1,3 +1,4 @@
+import type { PartName } from '../../engine/contracts/connector.ts';
 import { isLocal, type Login } from './config.ts';
 import type { Reader } from './session.ts';
 
@@ -11,7 +12,7 @@ const roleIs = (attribute: string): string =>
 const memberOf = (role: string): string =>
   `EXISTS (SELECT FROM pg_roles WHERE rolname = '${role}' AND pg_has_role(current_user, oid, 'USAGE')) AND NOT ${roleIs('rolsuper')}`;
 
-/** Rights that a role made for reading does not need. */
+/** Rights that neither reading nor writing rows needs. */
 const excess: readonly Right[] = [
   { sql: roleIs('rolsuper'), warning: 'The role is a superuser: it can do anything to the whole server.' },
   {
@@ -26,6 +27,10 @@ const excess: readonly Right[] = [
   { sql: memberOf('pg_write_server_files'), warning: 'The role can write files on the server.' },
   { sql: memberOf('pg_read_server_files'), warning: 'The role can read files of the server.' },
   { sql: memberOf('pg_signal_backend'), warning: 'The role can end the sessions of others.' },
+];
+
+/** Rights that reading does not need. */
+const writing: readonly Right[] = [
   {
     sql: `EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
@@ -40,10 +45,29 @@ const excess: readonly Right[] = [
   },
 ];
 
-/** Sentences about what the role could do besides reading, and about a connection in the clear; none is best. */
-export async function warningsOf(reader: Reader, login: Login): Promise<readonly string[]> {
-  const { rows } = await reader.ask(`SELECT ${excess.map((right) => `(${right.sql})::text`).join(', ')}`);
-  const warnings = excess.filter((_, i) => rows[0]?.[i] === 'true').map((right) => right.warning);
+const hasTables = (rights: string): string => `EXISTS (
+  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+    AND has_schema_privilege(n.oid, 'USAGE') AND (${rights}))`;
+
+/** What keeps a role from writing. */
+const lacking: readonly Right[] = [
+  {
+    sql: `NOT ${hasTables("has_any_column_privilege(c.oid, 'INSERT, UPDATE') OR has_table_privilege(c.oid, 'DELETE')")}`,
+    warning: 'The role can change rows of no table.',
+  },
+  {
+    sql: `current_setting('default_transaction_read_only')::bool`,
+    warning: 'The role is set to read only (default_transaction_read_only).',
+  },
+  { sql: 'pg_is_in_recovery()', warning: 'This server is a standby, which takes no changes.' },
+];
+
+/** Sentences about rights that this use does not need or lacks, and about a connection in the clear; none is best. */
+export async function warningsOf(reader: Reader, login: Login, use: PartName): Promise<readonly string[]> {
+  const rights = [...excess, ...(use === 'source' ? writing : lacking)];
+  const { rows } = await reader.ask(`SELECT ${rights.map((right) => `(${right.sql})::text`).join(', ')}`);
+  const warnings = rights.filter((_, i) => rows[0]?.[i] === 'true').map((right) => right.warning);
   if (login.tls === 'off' && !isLocal(login.host)) {
     warnings.push('The connection is not encrypted: whoever is on the way can read rows and password.');
   }

@@ -2,9 +2,11 @@ import type { Client, FieldDef, Pool, PoolClient, PoolConfig, QueryArrayConfig }
 import type { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
 import { withoutSemicolon } from '../../engine/contracts/sql.ts';
+import { cancel } from './cancel.ts';
 import { clientConfig, type Login } from './config.ts';
 import { CopyOut } from './copy-out.ts';
 import { type Asked, explain } from './errors.ts';
+import { type Transaction, transact } from './transaction.ts';
 
 export interface Rows {
   readonly fields: readonly FieldDef[];
@@ -33,6 +35,8 @@ export interface Session {
   begin(limits: Limits): Promise<Reader>;
   /** {@link Session.begin}, work, and the end in any case. */
   read<T>(limits: Limits, work: (reader: Reader) => Promise<T>): Promise<T>;
+  /** One transaction that writes: see {@link transact}. */
+  write<T>(signal: AbortSignal, work: (transaction: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -61,6 +65,8 @@ export async function createSession(login: Login, applicationName: string): Prom
         await reader.end();
       }
     },
+    write: (signal, work) =>
+      transact({ pool, newClient: () => new pg.Client(settings), login, signal }, work),
     close: () => pool.end(),
   };
 }
@@ -190,17 +196,4 @@ function textOf(wrapped: string | Wrapped): { text: string; query?: { sql: strin
   // Lines of their own: a query may end in a `--` comment.
   const before = `${wrapped.before}\n`;
   return { text: `${before}${sql}\n${wrapped.after}`, query: { sql, at: [...before].length } };
-}
-
-/** Asks the server, over a connection of its own, to stop what another one does. */
-async function cancel(client: Client, pid: string): Promise<void> {
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    await client.query('SELECT pg_cancel_backend($1::int)', [pid]);
-  } catch {
-    // No connection to be had. The caller drops its own, and the server's time limit does the rest.
-  } finally {
-    await client.end().catch(() => undefined);
-  }
 }

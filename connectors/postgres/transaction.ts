@@ -1,0 +1,148 @@
+import type { Client, Pool, PoolClient, QueryArrayConfig } from 'pg';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { cancel } from './cancel.ts';
+import type { Login } from './config.ts';
+import { explain, type Failure } from './errors.ts';
+
+const statementMs = 120_000;
+const lockMs = 10_000;
+
+/** A transaction that writes. */
+export interface Transaction {
+  /**
+   * Does one statement. `values` are in their text form. When the server refuses it, nothing of it stays, the
+   * transaction goes on, and what `pg` throws comes out as it is.
+   */
+  attempt(text: string, values: readonly string[]): Promise<readonly (readonly (string | null)[])[]>;
+}
+
+export interface Place {
+  readonly pool: Pool;
+  readonly newClient: () => Client;
+  readonly login: Login;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Settings under which a text always means the same value. Constraints that wait for the end are checked at once: at the
+ * end, no one could say which row broke one. `pg_backend_pid` is asked for in here because a connection pooler between
+ * us and the server makes up the one of the login.
+ */
+const opening = [
+  'BEGIN ISOLATION LEVEL READ COMMITTED',
+  `SET LOCAL statement_timeout = ${statementMs}`,
+  `SET LOCAL lock_timeout = ${lockMs}`,
+  'SET LOCAL idle_in_transaction_session_timeout = 60000',
+  "SET LOCAL TimeZone = 'UTC'",
+  "SET LOCAL DateStyle = 'ISO, YMD'",
+  "SET LOCAL IntervalStyle = 'postgres'",
+  'SET CONSTRAINTS ALL IMMEDIATE',
+  'SELECT pg_backend_pid() AS pid',
+  'SAVEPOINT here',
+].join('; ');
+
+/**
+ * Does `work` in one transaction on one connection, and commits. Whatever is thrown has undone all, but for
+ * OUTCOME_UNKNOWN, when the connection is lost while the server commits. A signal ends it with the signal's reason.
+ */
+export async function transact<T>(place: Place, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const { pool, login, signal } = place;
+  const failed = (thrown: unknown): unknown => (signal.aborted ? signal.reason : explain(thrown, login));
+  signal.throwIfAborted();
+  const client = await pool.connect().catch((thrown: unknown) => {
+    throw failed(thrown);
+  });
+  let stopping: Promise<void> | undefined;
+  let pid: string | undefined;
+  const stop = (): void => {
+    stopping ??= pid === undefined ? undefined : cancel(place.newClient(), pid);
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  let broken = true;
+  try {
+    // Several statements at once, which only the simple protocol can; nothing of a person's is in them.
+    const results = (await client.query(opening)) as unknown as { rows: { pid: string }[] }[];
+    pid = results.find((result) => result.rows.length > 0)?.rows[0]?.pid;
+    const answer = await work(transactionOn(client, signal));
+    await stopping;
+    await commit(client, login, signal);
+    broken = false;
+    return answer;
+  } catch (thrown) {
+    await stopping;
+    broken = await isBroken(client, thrown);
+    throw isUnknown(thrown) ? thrown : failed(thrown);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    client.release(broken);
+  }
+}
+
+function transactionOn(client: PoolClient, signal: AbortSignal): Transaction {
+  let marked = true;
+  return {
+    attempt: async (text, values) => {
+      signal.throwIfAborted();
+      if (!marked) {
+        await client.query('RELEASE SAVEPOINT here; SAVEPOINT here');
+      }
+      const question = {
+        text,
+        values: [...values],
+        rowMode: 'array',
+        // The server keeps the limit; this is for a server that went silent.
+        query_timeout: statementMs + 5000,
+      } satisfies QueryArrayConfig & { query_timeout: number };
+      try {
+        const { rows } = await client.query<(string | null)[]>(question);
+        marked = false;
+        return rows;
+      } catch (thrown) {
+        if ((thrown as Failure).severity !== undefined) {
+          await client.query('ROLLBACK TO SAVEPOINT here');
+          marked = true;
+        }
+        throw thrown;
+      }
+    },
+  };
+}
+
+async function commit(client: PoolClient, login: Login, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  let command: string;
+  try {
+    const question = { text: 'COMMIT', query_timeout: statementMs } as const;
+    command = (await client.query(question)).command;
+  } catch (thrown) {
+    const { severity, code = '' } = thrown as Failure;
+    if (severity === undefined || /^(08|57P)/.test(code)) {
+      throw new ActivateError(
+        'OUTCOME_UNKNOWN',
+        `The connection to ${login.host}:${login.port} was lost before the server said whether it kept the rows.`,
+        { fix: 'It is tried again by itself.', cause: (thrown as Failure).message },
+      );
+    }
+    throw thrown;
+  }
+  if (command !== 'COMMIT') {
+    throw new ActivateError('BUG', `A transaction ended in ${command}.`);
+  }
+}
+
+/** Ends the transaction; true when the connection is of no more use. */
+async function isBroken(client: PoolClient, thrown: unknown): Promise<boolean> {
+  const lost =
+    thrown instanceof ActivateError ? isUnknown(thrown) : (thrown as Partial<Failure>).severity === undefined;
+  return (
+    lost ||
+    client.query('ROLLBACK').then(
+      () => false,
+      () => true,
+    )
+  );
+}
+
+function isUnknown(thrown: unknown): boolean {
+  return thrown instanceof ActivateError && thrown.code === 'OUTCOME_UNKNOWN';
+}
