@@ -8,7 +8,13 @@ import { ActivateError } from './contracts/errors.ts';
 import type { Log } from './contracts/log.ts';
 import type { PersonRef, PlatformId } from './contracts/refs.ts';
 import type { Env } from './env.ts';
+import { createAudiences } from './frameworks/audiences.ts';
+import { createEvents } from './frameworks/events.ts';
+import { createFiles } from './frameworks/files.ts';
 import { createNotify } from './frameworks/notify.ts';
+import { createObjects } from './frameworks/objects.ts';
+import { createTasks } from './frameworks/tasks.ts';
+import { createHttp } from './http.ts';
 import { Outbox, type Patience } from './messages/outbox.ts';
 import { remindOfSnoozed } from './messages/reminders.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -130,7 +136,8 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     connectors,
     vault,
     now,
-    httpFor: () => ({ send: () => Promise.reject(new Error('no web yet')) }),
+    httpFor: ({ hosts }, extra) =>
+      createHttp({ hosts, extra, privateHosts: env.ALLOWED_PRIVATE_HOSTS, proxy: env.HTTPS_PROXY, log, now }),
   });
   const snapshots = createSnapshots(db);
   const metrics = createMetrics(db, queue);
@@ -143,7 +150,17 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     snapshots,
     publicUrl: env.PUBLIC_URL,
   });
-  const frameworks = new Map([['notify', createNotify(shared)]] as const);
+  const delivery = { db, connections, sleep, patience };
+  const frameworks = new Map(
+    [
+      createNotify(shared),
+      createObjects(delivery),
+      createEvents(delivery),
+      createAudiences(delivery),
+      createFiles(delivery),
+      createTasks(delivery),
+    ].map((framework) => [framework.id, framework] as const),
+  );
   const stopping = new AbortController();
   return {
     env,

@@ -1,14 +1,14 @@
 import type { AnyConnection, Connector, ConnectorContext, PartName, Parts } from './contracts/connector.ts';
 import { ActivateError } from './contracts/errors.ts';
 import { check } from './contracts/form.ts';
-import type { Http } from './contracts/http.ts';
 import type { Raw } from './contracts/refs.ts';
 import type { Source } from './contracts/source.ts';
+import type { HttpClient } from './http.ts';
 import type { Vault } from './secrets.ts';
 import type { ConnectionRecord } from './store/connections.ts';
 
 /** Makes the way to the web for one connection: its connector's hosts, and those that its base address adds. */
-export type HttpFor = (connector: Connector, extraHosts: readonly string[]) => Http;
+export type HttpFor = (connector: Connector, extraHosts: readonly string[]) => HttpClient;
 
 /** Opens stored connections, each once, and keeps them open until they change or the process ends. */
 export class Connections {
@@ -74,12 +74,19 @@ export class Connections {
     if (!checked.ok) {
       throw new ActivateError('INPUT_INVALID', 'The connection is not complete.', { fields: checked.errors });
     }
-    const context: ConnectorContext = {
-      applicationName: 'activate',
-      http: this.httpFor(connector, baseHosts(config)),
-      now: this.now,
-    };
-    return connector.open(checked.values, context);
+    const http = this.httpFor(connector, baseHosts(config));
+    const context: ConnectorContext = { applicationName: 'activate', http, now: this.now };
+    try {
+      const connection = await connector.open(checked.values, context);
+      const close = async (): Promise<void> => {
+        await connection.close();
+        await http.close();
+      };
+      return { ...connection, close };
+    } catch (error) {
+      await http.close();
+      throw error;
+    }
   }
 
   connector(id: string): Connector {

@@ -14,6 +14,9 @@ create table destinations (
 alter table syncs add column destination_id bigint references destinations;
 alter table syncs add constraint syncs_destination check ((framework = 'notify') = (destination_id is null));
 
+-- What is written has changed, so that the next run sends everything once.
+alter table syncs add column resend boolean not null default false;
+
 -- What a run compares with: what was told so far, or nothing (everything is sent again), or it only takes note.
 alter table runs add column scope text not null default 'changes' check (scope in ('changes', 'everything', 'baseline'));
 -- Set when a person let a run pass the guards that had stopped it.
@@ -42,10 +45,11 @@ create table rejections (
 );
 create index rejections_open on rejections (sync_id, reason) where state in ('open', 'skip');
 
--- Up to which moment events were sent.
+-- Up to which moment events were sent, and the earliest of those that were refused since the run began: it is read again.
 create table watermarks (
   sync_id bigint primary key references syncs on delete cascade,
-  value text not null
+  newest text,
+  refused text
 );
 
 -- Jobs under way at a destination: whoever takes the run up goes on with them.

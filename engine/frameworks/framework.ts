@@ -11,8 +11,13 @@ export interface PlanRequest {
   readonly columns: readonly string[];
   /** Columns whose change is worth hearing of; all of `columns` when left out. */
   readonly watched?: readonly string[];
-  /** `difference` against what was told so far, or `everything` at each run. */
-  readonly kind: 'difference' | 'everything';
+  /**
+   * `difference` against what was told so far; `everything` at each run; or `window`: the rows that are new since the
+   * last run, told from those told already by comparing what lies within `window`.
+   */
+  readonly kind: 'difference' | 'everything' | 'window';
+  /** Where the window opens: so long before the newest row that was told. Required for kind `window`. */
+  readonly window?: { readonly column: string; readonly lookBackMs: number };
   /** Only rows that cross this line count, and a row that comes back counts as removed. */
   readonly threshold?: Threshold;
   /** The first run takes all rows as told. */
@@ -23,6 +28,24 @@ export interface PlanRequest {
 export interface ChangeChunk {
   readonly seq: number;
   readonly entries: readonly PlanEntry[];
+  /** It was handed over before: what is in it may have got through. */
+  readonly again: boolean;
+}
+
+/** What reading came to. `before` is the number of rows that were told before. */
+export interface PlanTotals {
+  readonly rows: number;
+  readonly before: number;
+  readonly added: number;
+  /** Without the silent ones. */
+  readonly changed: number;
+  readonly removed: number;
+}
+
+/** What reading came to, as a run keeps it. */
+export function totalsOf(counts: RunCounts): PlanTotals {
+  const { rows = 0, before = 0, added = 0, changed = 0, removed = 0 } = counts;
+  return { rows, before, added, changed, removed };
 }
 
 /** One run's plan, frozen, handed to the framework. */
@@ -32,10 +55,16 @@ export interface PlannedRun {
   readonly model: Model;
   /** The columns of each line, in order. */
   readonly columns: readonly string[];
-  /** Changes of the whole plan; `changed` leaves the silent ones out. */
-  readonly counts: { readonly added: number; readonly changed: number; readonly removed: number };
+  /** Of the whole plan. */
+  readonly counts: PlanTotals;
   /** The chunks not committed yet, in order. */
   chunks(): AsyncIterable<ChangeChunk>;
+  /** Every entry of the plan, committed or not, a chunk at a time. */
+  allEntries(): AsyncIterable<readonly PlanEntry[]>;
+  /** What was told so far, as whole lines laid out like `columns`, a chunk at a time. */
+  told(): AsyncIterable<Buffer>;
+  /** Notes that chunks are handed over, before they are. */
+  begin(seqs: readonly number[]): Promise<void>;
   /** Takes these entries (by position) of a chunk, and its silent ones, as told. */
   commit(seq: number, accepted: ReadonlySet<number> | 'all'): Promise<void>;
   readonly signal: AbortSignal;
@@ -50,6 +79,11 @@ export interface PlannedRun {
 export interface Framework {
   readonly id: FrameworkId;
   request(sync: Sync, model: Model): PlanRequest;
+  /**
+   * Why this plan should not be carried out without somebody looking at it, as a sentence; undefined when it may. A
+   * person can let the run pass.
+   */
+  objection(sync: Sync, totals: PlanTotals): string | undefined;
   /** Delivers all chunks, committing each. Must bear being called again after a crash at any point. */
   deliver(planned: PlannedRun): Promise<RunCounts>;
 }

@@ -32,6 +32,7 @@ export function createNotify(parts: NotifyParts): Framework {
   return {
     id: 'notify',
     request: (sync, model) => planRequest(settingsOf(sync), model),
+    objection: () => undefined,
     deliver: (planned) => deliver(parts, planned),
   };
 }

@@ -25,6 +25,10 @@ interface Input {
 }
 
 export interface PlanInput extends Input {
+  /** Rows that are as they were told count as changed all the same. */
+  readonly everything?: boolean;
+  /** Rows that left are nothing to speak of: the snapshot forgets them. */
+  readonly silentRemovals?: boolean;
   /** What was told so far, in key order, laid out as `shape` says. */
   readonly snapshot: AsyncIterable<SnapshotChunk>;
   write(chunk: PlanChunk): Promise<void>;
@@ -158,7 +162,8 @@ class Merge {
         }
       }
     });
-    if (order !== 0 || this.#rows.duplicate || !(await this.#incoming.fill(chunk.rawBytes))) {
+    const whole = order === 0 && !this.#rows.duplicate && this.#input.everything !== true;
+    if (!whole || !(await this.#incoming.fill(chunk.rawBytes))) {
       return false;
     }
     const { buffer, start } = this.#incoming;
@@ -216,16 +221,22 @@ class Merge {
       return;
     }
     if (order > 0) {
-      this.#emit('removed', false, undefined, this.#old.subarray(this.#oldAt, oldEnd));
+      this.#emit(
+        'removed',
+        this.#input.silentRemovals === true,
+        undefined,
+        this.#old.subarray(this.#oldAt, oldEnd),
+      );
       this.#oldAt = oldEnd;
       return;
     }
-    if (same && !duplicate) {
+    const everything = this.#input.everything === true;
+    if (same && !duplicate && !everything) {
       this.#counts.unchanged += 1;
     } else if (!duplicate) {
       const line = buffer.subarray(start, start + length);
       const previous = this.#old.subarray(this.#oldAt, oldEnd);
-      this.#emit('changed', this.#isSilent(line, previous), line, previous);
+      this.#emit('changed', !everything && this.#isSilent(line, previous), line, previous);
     }
     this.#rows.consume();
     this.#oldAt = oldEnd;

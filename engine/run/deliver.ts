@@ -1,7 +1,6 @@
-import type { Db } from '../contracts/db.ts';
 import type { Log } from '../contracts/log.ts';
-import type { ChangeChunk, Framework, PlannedRun } from '../frameworks/framework.ts';
-import { decodeEntries } from '../planner/chunks.ts';
+import { type ChangeChunk, type Framework, type PlannedRun, totalsOf } from '../frameworks/framework.ts';
+import { decodeEntries, type PlanEntry } from '../planner/chunks.ts';
 import type { Model } from '../store/models.ts';
 import type { Plans } from '../store/plans.ts';
 import type { Run, RunCounts } from '../store/runs.ts';
@@ -10,7 +9,6 @@ import type { Sync } from '../store/syncs.ts';
 import type { Layout } from './read.ts';
 
 export interface DeliverParts {
-  readonly db: Db;
   readonly plans: Plans;
   readonly snapshots: Snapshots;
   readonly now: () => Date;
@@ -25,19 +23,26 @@ export async function deliverPlan(
   signal: AbortSignal,
 ): Promise<RunCounts> {
   const { run, sync, model, framework } = job;
+  const { plans, snapshots } = parts;
   const planned: PlannedRun = {
     run,
     sync,
     model,
     columns: layout.columns,
-    counts: await countsOf(parts.db, run.id),
-    chunks: () => openChunks(parts.plans, run.id, layout),
+    counts: totalsOf(run.counts),
+    chunks: () => openChunks(plans, run.id, layout),
+    allEntries: () => allEntries(plans, run.id, layout),
+    told: () => toldLines(snapshots, sync.id),
+    begin: async (seqs) => {
+      signal.throwIfAborted();
+      await plans.markSending(run.id, seqs);
+    },
     commit: async (seq, accepted) => {
       signal.throwIfAborted();
       if (layout.kind === 'everything') {
-        await parts.plans.markCommitted(run.id, seq);
+        await plans.markCommitted(run.id, seq);
       } else {
-        await parts.snapshots.commit({ syncId: sync.id, runId: run.id, seq, shape: layout, accepted });
+        await snapshots.commit({ syncId: sync.id, runId: run.id, seq, shape: layout, accepted });
       }
     },
     signal,
@@ -49,17 +54,25 @@ export async function deliverPlan(
 
 async function* openChunks(plans: Plans, runId: number, layout: Layout): AsyncGenerator<ChangeChunk> {
   for await (const chunk of plans.read(runId)) {
-    if (chunk.state === 'planned') {
-      yield { seq: chunk.seq, entries: decodeEntries(chunk.entries, layout.key.length) };
+    if (chunk.state !== 'committed') {
+      const entries = decodeEntries(chunk.entries, layout.key.length);
+      yield { seq: chunk.seq, entries, again: chunk.state === 'sending' };
     }
   }
 }
 
-async function countsOf(db: Db, runId: number): Promise<PlannedRun['counts']> {
-  const [row] = await db.query<{ added: number; changed: number; removed: number }>(
-    `select coalesce(sum(added), 0) as added, coalesce(sum(changed) - sum(silent), 0) as changed,
-            coalesce(sum(removed), 0) as removed from plan_chunks where run_id = $1`,
-    [runId],
-  );
-  return row ?? { added: 0, changed: 0, removed: 0 };
+async function* allEntries(
+  plans: Plans,
+  runId: number,
+  layout: Layout,
+): AsyncGenerator<readonly PlanEntry[]> {
+  for await (const chunk of plans.read(runId)) {
+    yield decodeEntries(chunk.entries, layout.key.length);
+  }
+}
+
+async function* toldLines(snapshots: Snapshots, syncId: number): AsyncGenerator<Buffer> {
+  for await (const chunk of snapshots.chunks(syncId)) {
+    yield await chunk.lines();
+  }
 }

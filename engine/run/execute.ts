@@ -13,7 +13,7 @@ import {
   releaseRun,
   runById,
 } from '../store/runs.ts';
-import { type Failure, type FrameworkId, type Sync, syncById } from '../store/syncs.ts';
+import { type Failure, type FrameworkId, noteResent, type Sync, syncById } from '../store/syncs.ts';
 import { type DeliverParts, deliverPlan } from './deliver.ts';
 import { type HealthParts, reportHealth } from './health.ts';
 import { type Layout, type ReadParts, readModel } from './read.ts';
@@ -41,6 +41,9 @@ export async function executeRun(parts: ExecuteParts, run: Run, signal: AbortSig
   }
   try {
     const counts = await carryOut(parts, run, sync, signal);
+    if (sync.resend && run.scope === 'changes') {
+      await noteResent(parts.db, sync.id, sync.version);
+    }
     await end(parts, run, sync, { counts, error: null }, signal);
     return 'done';
   } catch (thrown) {
@@ -79,7 +82,8 @@ async function carryOut(parts: ExecuteParts, run: Run, sync: Sync, signal: Abort
     return read.counts;
   }
   await showProgress(parts, { ...run, state: 'delivering', counts: read.counts }, sync, signal);
-  return { ...read.counts, ...(await deliverPlan(parts, job, read.layout, signal)) };
+  const planned = { ...job, run: { ...run, counts: read.counts } };
+  return { ...read.counts, ...(await deliverPlan(parts, planned, read.layout, signal)) };
 }
 
 async function layoutOf(parts: ExecuteParts, runId: number): Promise<Layout> {

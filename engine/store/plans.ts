@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Db, Sql } from '../contracts/db.ts';
 import type { PlanChunk } from '../planner/chunks.ts';
 
-export type PlanState = 'planned' | 'committed';
+export type PlanState = 'planned' | 'sending' | 'committed';
 
 export interface StoredPlanChunk extends PlanChunk {
   readonly state: PlanState;
@@ -15,6 +15,8 @@ export interface Plans {
   read(runId: number): AsyncIterable<StoredPlanChunk>;
   /** The chunk that would hold a key, in the form of `sortKey`; undefined when none spans it. */
   find(runId: number, key: Buffer): Promise<StoredPlanChunk | undefined>;
+  /** Notes that chunks are handed over now. */
+  markSending(runId: number, seqs: readonly number[]): Promise<void>;
   /** Notes that a chunk is dealt with, for plans that no snapshot follows. */
   markCommitted(runId: number, seq: number): Promise<void>;
   /** Forgets the plan of a run that has to be planned anew. */
@@ -64,6 +66,12 @@ export function createPlans(db: Db): Plans {
         [runId, key],
       );
       return row === undefined ? undefined : chunkOf(row);
+    },
+    markSending: async (runId, seqs) => {
+      await db.query(
+        `update plan_chunks set state = 'sending' where run_id = $1 and seq = any($2) and state = 'planned'`,
+        [runId, seqs],
+      );
     },
     markCommitted: async (runId, seq) => {
       await db.query(`update plan_chunks set state = 'committed' where run_id = $1 and seq = $2`, [

@@ -5,12 +5,26 @@ import type { MessageRef } from '../contracts/refs.ts';
 /** What a run saw and did. All are numbers of rows, `messages` excepted. */
 export interface RunCounts {
   readonly rows?: number;
+  /** How many rows were told before. */
+  readonly before?: number;
   readonly added?: number;
   readonly changed?: number;
   readonly removed?: number;
   readonly nullKeys?: number;
   readonly duplicateKeys?: number;
   readonly messages?: number;
+  /** What was done at the destination, how often: `written`, `deleted`, `added to the list`, … */
+  readonly done?: Readonly<Record<string, number>>;
+  /** Files that were written, by their place. */
+  readonly files?: readonly { readonly place: string; readonly rows: number; readonly bytes: number }[];
+  /** Why rows were refused, most frequent first, each with the key of one of them. */
+  readonly refusals?: readonly {
+    readonly reason: string;
+    readonly count: number;
+    readonly example: string;
+  }[];
+  /** Left out because a person said so. */
+  readonly skipped?: number;
   readonly failed?: number;
   /** Why messages did not get through, most frequent first. */
   readonly reasons?: readonly string[];
@@ -28,11 +42,17 @@ export interface RunError {
   readonly fix?: string | undefined;
 }
 
+/** What a run compares with: what was told so far, or nothing; a `baseline` sends nothing and takes all as told. */
+export type RunScope = 'changes' | 'everything' | 'baseline';
+
 export interface Run {
   readonly id: number;
   readonly syncId: number;
   readonly dueAt: Date;
   readonly cause: 'schedule' | 'manual' | 'retry';
+  readonly scope: RunScope;
+  /** A person let it pass what its framework objects to. */
+  readonly unguarded: boolean;
   readonly state: 'queued' | 'reading' | 'delivering' | 'done' | 'failed';
   readonly counts: RunCounts;
   readonly error: RunError | null;
@@ -44,7 +64,7 @@ export interface Run {
   readonly finishedAt: Date | null;
 }
 
-const fields = `id, sync_id as "syncId", due_at as "dueAt", cause, state, counts, error, requested_by as "requestedBy",
+const fields = `id, sync_id as "syncId", due_at as "dueAt", cause, scope, unguarded, state, counts, error, requested_by as "requestedBy",
   progress_to as "progressTo", progress_message as "progressMessage", attempts, started_at as "startedAt",
   finished_at as "finishedAt"`;
 
@@ -54,14 +74,25 @@ export interface RunRequest {
   readonly cause: 'manual' | 'retry';
   readonly requestedBy: number | null;
   readonly progressTo: string | null;
+  readonly scope?: RunScope;
+  readonly unguarded?: boolean;
 }
 
 /** Creates a run; undefined when one of this sync is still going on. */
 export async function requestRun(sql: Sql, run: RunRequest): Promise<Run | undefined> {
   const [made] = await sql.query<Run>(
-    `insert into runs (sync_id, due_at, cause, requested_by, progress_to) values ($1, $2, $3, $4, $5)
+    `insert into runs (sync_id, due_at, cause, requested_by, progress_to, scope, unguarded)
+     values ($1, $2, $3, $4, $5, $6, $7)
      on conflict (sync_id) where state not in ('done', 'failed') do nothing returning ${fields}`,
-    [run.syncId, run.dueAt, run.cause, run.requestedBy, run.progressTo],
+    [
+      run.syncId,
+      run.dueAt,
+      run.cause,
+      run.requestedBy,
+      run.progressTo,
+      run.scope ?? 'changes',
+      run.unguarded ?? false,
+    ],
   );
   return made;
 }
@@ -123,6 +154,11 @@ export async function enterState(
     state,
     JSON.stringify(counts),
   ]);
+}
+
+/** Notes how far a run has come. */
+export async function noteCounts(sql: Sql, id: number, counts: RunCounts): Promise<void> {
+  await sql.query('update runs set counts = counts || $2::jsonb where id = $1', [id, JSON.stringify(counts)]);
 }
 
 export async function finishRun(

@@ -19,6 +19,8 @@ export interface Sync {
   readonly name: string;
   readonly framework: FrameworkId;
   readonly modelId: number;
+  /** Where rows go; null for an alert, which speaks in chats. */
+  readonly destinationId: number | null;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly cron: string;
   readonly timeZone: string;
@@ -30,10 +32,12 @@ export interface Sync {
   readonly failingSince: Date | null;
   readonly failure: Failure | null;
   readonly version: number;
+  /** What is written has changed: the next run sends everything once. */
+  readonly resend: boolean;
   readonly createdBy: number | null;
 }
 
-const fields = `id, name, framework, model_id as "modelId", settings, cron, time_zone as "timeZone", state,
+const fields = `id, name, framework, model_id as "modelId", destination_id as "destinationId", resend, settings, cron, time_zone as "timeZone", state,
   next_due_at as "nextDueAt", report_to as "reportTo", muted_until as "mutedUntil", failing_since as "failingSince",
   failure, version, created_by as "createdBy"`;
 
@@ -57,21 +61,31 @@ export async function syncNamed(sql: Sql, name: string): Promise<Sync> {
     name,
     all.map((other) => other.name),
   );
-  throw new ActivateError('NOT_FOUND', `There is no alert "${name}".`, {
+  throw new ActivateError('NOT_FOUND', `There is no alert or sync "${name}".`, {
     fix: guess === undefined ? 'See /activate list.' : `Did you mean ${guess}?`,
-    fields: { name: `There is no alert "${name}".${guess === undefined ? '' : ` Did you mean ${guess}?`}` },
+    fields: {
+      name: `There is no alert or sync "${name}".${guess === undefined ? '' : ` Did you mean ${guess}?`}`,
+    },
   });
 }
 
 export type NewSync = Pick<
   Sync,
-  'name' | 'framework' | 'modelId' | 'settings' | 'cron' | 'timeZone' | 'reportTo' | 'createdBy'
+  | 'name'
+  | 'framework'
+  | 'modelId'
+  | 'destinationId'
+  | 'settings'
+  | 'cron'
+  | 'timeZone'
+  | 'reportTo'
+  | 'createdBy'
 > & { readonly nextDueAt: Date };
 
 export async function insertSync(sql: Sql, sync: NewSync): Promise<Sync> {
   const [saved] = await sql.query<Sync>(
-    `insert into syncs (name, framework, model_id, settings, cron, time_zone, report_to, created_by, next_due_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (name) do nothing returning ${fields}`,
+    `insert into syncs (name, framework, model_id, settings, cron, time_zone, report_to, created_by, next_due_at, destination_id)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (name) do nothing returning ${fields}`,
     [
       sync.name,
       sync.framework,
@@ -82,6 +96,7 @@ export async function insertSync(sql: Sql, sync: NewSync): Promise<Sync> {
       sync.reportTo,
       sync.createdBy,
       sync.nextDueAt,
+      sync.destinationId,
     ],
   );
   if (saved === undefined) {
@@ -97,13 +112,24 @@ export async function insertSync(sql: Sql, sync: NewSync): Promise<Sync> {
 export async function updateSync(
   sql: Sql,
   id: number,
-  change: Pick<Sync, 'modelId' | 'settings' | 'cron' | 'timeZone'> & { readonly nextDueAt: Date },
+  change: Pick<Sync, 'modelId' | 'settings' | 'cron' | 'timeZone'> & {
+    readonly nextDueAt: Date;
+    readonly resend: boolean;
+  },
 ): Promise<void> {
   await sql.query(
     `update syncs set model_id = $2, settings = $3, cron = $4, time_zone = $5,
-       next_due_at = case when state = 'active' then $6::timestamptz end, version = version + 1, updated_at = now()
+       next_due_at = case when state = 'active' then $6::timestamptz end, resend = resend or $7, version = version + 1, updated_at = now()
       where id = $1`,
-    [id, change.modelId, JSON.stringify(change.settings), change.cron, change.timeZone, change.nextDueAt],
+    [
+      id,
+      change.modelId,
+      JSON.stringify(change.settings),
+      change.cron,
+      change.timeZone,
+      change.nextDueAt,
+      change.resend,
+    ],
   );
 }
 
@@ -123,6 +149,11 @@ export async function resumeSync(sql: Sql, id: number, nextDueAt: Date): Promise
 /** Says nothing until then; null ends the silence. */
 export async function muteSync(sql: Sql, id: number, until: Date | null): Promise<void> {
   await sql.query('update syncs set muted_until = $2 where id = $1', [id, until]);
+}
+
+/** Notes that everything was sent again, as a change of the settings had asked. */
+export async function noteResent(sql: Sql, id: number, version: number): Promise<void> {
+  await sql.query('update syncs set resend = false where id = $1 and version = $2', [id, version]);
 }
 
 export async function deleteSync(sql: Sql, id: number): Promise<void> {

@@ -145,6 +145,7 @@ async function create(
     return insertSync(sql, {
       name: draft.name,
       framework: 'notify',
+      destinationId: null,
       modelId: model.id,
       settings: { ...settings },
       cron: draft.schedule.cron,
@@ -185,6 +186,7 @@ async function update(
     cron: draft.schedule.cron,
     timeZone: draft.schedule.timeZone,
     nextDueAt: parts.now(),
+    resend: false,
   });
   return detail(parts, await syncNamed(parts.db, name));
 }

@@ -76,7 +76,7 @@ describe('npx activate', () => {
 
   it.each([
     [['shwo'], 'Did you mean show?'],
-    [['show', 'no-such-alert'], 'name: There is no alert "no-such-alert"'],
+    [['show', 'no-such-alert'], 'name: There is no alert or sync "no-such-alert"'],
     [['show'], 'name: Fill this in.'],
     [['manifest', 'teams'], 'Usage: activate manifest slack'],
   ])('%j ends in a sentence and with 1', async (argv, sentence) => {

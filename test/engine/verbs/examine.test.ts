@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectors } from '../../../connectors/index.ts';
 import { Connections } from '../../../engine/connections.ts';
+import { createHttp } from '../../../engine/http.ts';
 import { createVault } from '../../../engine/secrets.ts';
 import { Examiner } from '../../../engine/verbs/examine.ts';
 import { startApp, type TestApp } from '../../support/app.ts';
+import { silentLog } from '../../support/log.ts';
 
 const sql = 'select id, name from accounts';
 
@@ -17,7 +19,7 @@ describe('what was found out about a query', () => {
     connections = new Connections({
       connectors,
       vault: createVault('k'.repeat(32)),
-      httpFor: () => ({ send: () => Promise.reject(new Error('no web here')) }),
+      httpFor: () => createHttp({ hosts: [], log: silentLog }),
       now: () => now,
     });
   });

@@ -1,0 +1,89 @@
+import type { PlanEntry } from '../planner/chunks.ts';
+import type { NewRejection } from '../store/rejections.ts';
+import type { RunCounts } from '../store/runs.ts';
+
+/** Rejections kept one by one in one run; all are counted. */
+const mostKept = 10_000;
+
+/** What came of a run so far. */
+export class Tally {
+  private readonly toSkip: ReadonlyMap<string, Buffer | null>;
+  private readonly done = new Map<string, number>();
+  private readonly reasons = new Map<string, { count: number; example: string }>();
+  private rejections: NewRejection[] = [];
+  private skippedKeys: string[] = [];
+  private kept = 0;
+  private refused: number;
+  private skipped: number;
+
+  /** `before` is what an interrupted attempt of the same run came to. */
+  constructor(toSkip: ReadonlyMap<string, Buffer | null>, before: RunCounts) {
+    this.toSkip = toSkip;
+    this.refused = before.failed ?? 0;
+    this.skipped = before.skipped ?? 0;
+    for (const [word, count] of Object.entries(before.done ?? {})) {
+      this.done.set(word, count);
+    }
+    for (const { reason, count, example } of before.refusals ?? []) {
+      this.reasons.set(reason, { count, example });
+    }
+  }
+
+  /** Whether a person said to leave this row out, and it is still as it was then. */
+  isToSkip(entry: PlanEntry): boolean {
+    const line = this.toSkip.get(entry.key);
+    return line !== undefined && lineOf(entry)?.equals(line ?? Buffer.alloc(0)) === true;
+  }
+
+  did(word: string): void {
+    this.done.set(word, (this.done.get(word) ?? 0) + 1);
+  }
+
+  skip(entry: PlanEntry): void {
+    this.skipped += 1;
+    this.skippedKeys.push(entry.key);
+  }
+
+  refuse(
+    entry: PlanEntry,
+    { reason, field, operation }: { reason: string; field: string | null; operation: string },
+  ): void {
+    this.refused += 1;
+    const known = this.reasons.get(reason);
+    if (known !== undefined) {
+      known.count += 1;
+    } else if (this.reasons.size < 1000) {
+      this.reasons.set(reason, { count: 1, example: entry.key });
+    }
+    if (this.kept < mostKept) {
+      this.kept += 1;
+      this.rejections.push({ key: entry.key, reason, field, operation, line: lineOf(entry) ?? null });
+    }
+  }
+
+  takeRejections(): readonly NewRejection[] {
+    const taken = this.rejections;
+    this.rejections = [];
+    return taken;
+  }
+
+  takeSkipped(): readonly string[] {
+    const taken = this.skippedKeys;
+    this.skippedKeys = [];
+    return taken;
+  }
+
+  counts(): RunCounts {
+    const top = [...this.reasons].sort((a, b) => b[1].count - a[1].count).slice(0, 5);
+    return {
+      done: Object.fromEntries(this.done),
+      failed: this.refused,
+      ...(this.skipped > 0 ? { skipped: this.skipped } : {}),
+      refusals: top.map(([reason, { count, example }]) => ({ reason, count, example })),
+    };
+  }
+}
+
+function lineOf(entry: PlanEntry): Buffer | undefined {
+  return entry.line ?? entry.previous;
+}
