@@ -170,8 +170,10 @@ function delivers(harness: Harness, work: Work): void {
       } else {
         // It does not say which: then the batch is halved, down to the one.
         expect(result.error.code).toBe('ROW_REJECTED');
-        const alone = await stage.attempt(work, 1, { bad: 0 });
-        expect(alone.error?.code ?? alone.outcomes[0]?.state).toMatch(/^(ROW_REJECTED|rejected)$/);
+        await onStage(harness.connector, await harness.start(), async (other) => {
+          const alone = await other.attempt(work, 1, { bad: 0 });
+          expect(alone.error?.code ?? alone.outcomes[0]?.state).toMatch(/^(ROW_REJECTED|rejected)$/);
+        });
         expectOk(await stage.attempt(work, n));
       }
     });

@@ -54,7 +54,7 @@ function audienceTests({ list, members }: NonNullable<PartCases['audiences']>): 
         const id = await part.create('Activate: trial users');
 
         expect(await part.create('Activate: trial users')).toBe(id);
-        expect((await part.lists('trial')).map(({ value }) => value)).toContain(id);
+        expect((await part.lists('Activate: trial users')).map(({ value }) => value)).toContain(id);
       },
     },
     {

@@ -161,7 +161,12 @@ function respond(
       return;
     case 'done-then-garbage': {
       const { status, headers } = handled();
-      write(response, { status: status ?? 200, headers: headers ?? {}, text: '{"id": "1", "resul' });
+      const type = { 'content-type': 'application/json' };
+      write(response, {
+        status: status ?? 200,
+        headers: { ...type, ...headers },
+        text: '{"id": "1", "resul',
+      });
       return;
     }
     case undefined:
