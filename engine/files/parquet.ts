@@ -11,6 +11,8 @@ const groupCharacters = 16 * 1024 * 1024;
 
 interface Typed {
   readonly element: SchemaElement;
+  /** What the footer calls it, where that is not what it is written as. */
+  readonly footer?: SchemaElement;
   readonly value: (text: string) => unknown;
   /** Smallest and largest value of each group, by which readers skip; not for what has no useful order. */
   readonly statistics: boolean;
@@ -27,10 +29,11 @@ export async function* encodeParquet(
 ): AsyncGenerator<Uint8Array> {
   const typed = columns.map(typeOf);
   const bytes = new ByteWriter();
+  const root = { name: 'root', num_children: columns.length };
   const writer = new ParquetWriter({
     writer: bytes,
     createdBy: 'activate',
-    schema: [{ name: 'root', num_children: columns.length }, ...typed.map(({ element }) => element)],
+    schema: [root, ...typed.map(({ element }) => element)],
   });
   const group = createGroup(typed);
   for await (const row of rows) {
@@ -43,6 +46,7 @@ export async function* encodeParquet(
   if (!group.isEmpty()) {
     await writer.write({ columnData: group.take(), rowGroupSize: groupRows });
   }
+  writer.schema = [root, ...typed.map(({ element, footer = element }) => footer)];
   await writer.finish();
   yield takeBytes(bytes);
 }
@@ -185,12 +189,16 @@ function millisecondsOf(column: Column, iso: string): number {
   return milliseconds;
 }
 
-/** By the newer name alone: for the older one the writer would read the JSON and round its numbers. */
+/** Written as the text that it is, and called JSON in the end: as JSON the writer would read it and round its numbers. */
 function jsonType(column: Column): Typed {
-  const json = jsonTextOf(column);
   return {
-    element: element(column, { type: 'BYTE_ARRAY', logical_type: { type: 'JSON' } }),
-    value: (text) => Buffer.from(json(text)),
+    ...textType(column),
+    footer: element(column, {
+      type: 'BYTE_ARRAY',
+      converted_type: 'JSON',
+      logical_type: { type: 'JSON' },
+    }),
+    value: jsonTextOf(column),
     statistics: false,
   };
 }
