@@ -2,6 +2,7 @@ import type { Objects } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
 import { quoted } from './catalog.ts';
+import { hopesFor } from './hope.ts';
 import type { Reader, Session } from './session.ts';
 import { describeTable, fieldsOf, identifierOf, type Table, titleOf, writableTables } from './table.ts';
 import { obstaclesOf } from './verify.ts';
@@ -25,6 +26,7 @@ export function objectsOf(session: Session, now: () => Date): Objects {
     remembered.set(object, { table, at: now().getTime() });
     return table;
   };
+  const hopes = hopesFor(now);
   return {
     // Larger batches are no faster, and hold their locks longer. A second one keeps the server at work while the first
     // is on the way.
@@ -37,7 +39,9 @@ export function objectsOf(session: Session, now: () => Date): Objects {
     write: async (batch, call) => {
       const table = await tableOf(batch.object);
       try {
-        return await session.write(call.signal, (transaction) => writeBatch(transaction, table, batch, call));
+        return await session.write(call.signal, (transaction) =>
+          writeBatch(transaction, table, batch, call, hopes(batch.object)),
+        );
       } catch (thrown) {
         remembered.delete(batch.object);
         throw thrown;

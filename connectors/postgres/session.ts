@@ -90,6 +90,9 @@ function opening(timeoutMs: number): string {
     'SET LOCAL standard_conforming_strings = on',
     // A key without an index is sorted: with the usual 4 MB, in many passes over the disk.
     "SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')), 67108864) / 1024 || 'kB', true)",
+    // Rows that pass between processes of the server cost it more than sorting them in one: it should spread work whose
+    // result is small, an aggregation, and not a sort of everything.
+    'SET LOCAL parallel_tuple_cost = 1',
     "SELECT pg_backend_pid() AS pid, current_setting('server_encoding') AS encoding",
   ].join('; ');
 }

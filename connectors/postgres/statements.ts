@@ -28,6 +28,12 @@ export function insertAgainOf(change: Change): string {
   return `${insertOf(change)} ON CONFLICT ${change.match.length === 0 ? '' : target(change)} DO NOTHING`;
 }
 
+/** Answers with a row when any of these rows is there; needs the columns of `match` alone. */
+export function anyThereOf(change: Change): string {
+  return `WITH s AS MATERIALIZED (${numbered(change)})
+    SELECT s.n FROM s JOIN ${identifierOf(change.table)} AS t ON ${matching(change, 't')} LIMIT 1`;
+}
+
 /** New rows, and changes where a row differs: an UPDATE that changes nothing still costs a dead row and its triggers. */
 export function upsertOf(change: Change): string {
   const changes = changesOf(change, (i) => `excluded.${quoted((change.columns[i] as TableColumn).name)}`);

@@ -3,6 +3,7 @@ import { ActivateError } from '../../engine/contracts/errors.ts';
 import { elementOf, faultOf, mayBeUnfit } from './elements.ts';
 import type { Failure } from './errors.ts';
 import {
+  anyThereOf,
   type Change,
   deleteOf,
   insertAgainOf,
@@ -16,6 +17,16 @@ import type { Transaction } from './transaction.ts';
 import { explainWrite, isOfRow, rejection } from './write-errors.ts';
 
 const done: Outcome = { state: 'ok' };
+/** Rows of a batch that are looked for to guess whether all are new, and the size from which that pays. */
+const samples = 20;
+const sampledAbove = 1000;
+
+/** What is thought of a table: whether the rows that come are all new to it. */
+export interface Hope {
+  /** `sample` looks for a few of them; it is asked only where nothing is known yet. */
+  isAllNew(sample: () => Promise<boolean>): Promise<boolean>;
+  giveUp(): void;
+}
 
 /** Writes a batch in a transaction; what is thrown has written nothing. One outcome per item, in order. */
 export async function writeBatch(
@@ -23,12 +34,13 @@ export async function writeBatch(
   table: Table,
   batch: ObjectBatch,
   call: Call,
+  hope: Hope,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = batch.items.map(() => done);
   for (const shape of shapesOf(table, batch)) {
     const part = encode(shape, batch, outcomes);
     if (part.rows.length > 0) {
-      await writePart(transaction, batch, call, part, outcomes);
+      await writePart(transaction, batch, call, part, hope, outcomes);
     }
   }
   return outcomes;
@@ -110,12 +122,14 @@ async function writePart(
   transaction: Transaction,
   batch: ObjectBatch,
   call: Call,
-  { change, rows, elements }: Part,
+  part: Part,
+  hope: Hope,
   outcomes: Outcome[],
 ): Promise<void> {
-  let text = statementOf(batch, call, change);
-  // An INSERT that asks what is there is slower, and most batches have nothing but new rows.
-  let hopeful = batch.operation === 'insert' && !call.again && change.match.length > 0;
+  const { change, rows, elements } = part;
+  const plain = call.again ? false : await maybeAllNew(transaction, batch, part, hope);
+  let text = plain ? insertOf(change) : statementOf(batch, call, change);
+  let hopeful = plain && change.match.length > 0;
   const writeRange = async (from: number, to: number): Promise<void> => {
     const lists = elements.map((column) => `{${column.slice(from, to).join(',')}}`);
     const { rows: found, failure } = await transaction.attempt(text, lists).then(
@@ -128,7 +142,8 @@ async function writePart(
       }
     } else if (hopeful && failure.code === '23505') {
       hopeful = false;
-      text = insertMissingOf(change);
+      hope.giveUp();
+      text = statementOf(batch, call, change);
       await writeRange(from, to);
     } else if (to - from === 1) {
       outcomes[rows[from] as number] = rejection(failure, change, batch.operation);
@@ -152,10 +167,43 @@ async function writePart(
   await writeRange(0, rows.length);
 }
 
+/**
+ * Whether to try a bare INSERT first. It costs the server half of one that looks for each row, but when a row is there it
+ * was all for nothing.
+ */
+async function maybeAllNew(
+  transaction: Transaction,
+  { operation }: ObjectBatch,
+  { change, rows, elements }: Part,
+  hope: Hope,
+): Promise<boolean> {
+  if (operation !== 'upsert') {
+    return operation === 'insert';
+  }
+  if (rows.length < sampledAbove) {
+    return false;
+  }
+  return hope.isAllNew(async () => {
+    const step = Math.ceil(rows.length / samples);
+    const keys = change.columns.filter(({ name }) => change.match.includes(name));
+    const lists = change.columns.flatMap(({ name }, i) =>
+      change.match.includes(name)
+        ? [`{${(elements[i] ?? []).filter((_, row) => row % step === 0).join(',')}}`]
+        : [],
+    );
+    const sample: Change = { ...change, columns: keys };
+    const found = await transaction.attempt(anyThereOf(sample), lists).catch(() => undefined);
+    return found?.length === 0;
+  });
+}
+
 function statementOf({ operation }: ObjectBatch, call: Call, change: Change): string {
   switch (operation) {
     case 'insert':
-      return call.again ? insertAgainOf(change) : insertOf(change);
+      if (change.match.length === 0) {
+        return call.again ? insertAgainOf(change) : insertOf(change);
+      }
+      return call.again ? insertAgainOf(change) : insertMissingOf(change);
     case 'update':
       return updateOf(change);
     case 'upsert':
