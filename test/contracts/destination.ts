@@ -300,9 +300,10 @@ function trial(
   part?: PartName,
 ): void {
   const { skip = {} } = harness;
+  const timeoutMs = key === 'stops' ? 5_000 : 30_000;
   const reason = skip[`${part} ${key}` as Skippable] ?? skip[key as Skippable];
   if (reason === undefined) {
-    it(title, async () => onStage(harness.connector, await harness.start(), test));
+    it(title, async () => onStage(harness.connector, await harness.start(), test), timeoutMs);
   } else {
     it.skip(`${title} (not here: ${reason})`);
   }

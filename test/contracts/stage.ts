@@ -10,7 +10,8 @@ import { firstTime, type How, type Work } from './works.ts';
 
 /** A fresh far side for one test. */
 export interface FarSide {
-  readonly fake: Omit<FakeHttp, 'state'>;
+  /** Where nothing can be made to fail, the cases that ask for it are skipped, with that reason. */
+  readonly fake: Pick<FakeHttp, 'requests' | 'next' | 'always' | 'arrival' | 'expectNoUnexpected' | 'close'>;
   /** What a person types to connect to it; and the same with a key that it does not accept. */
   readonly config: Raw;
   readonly wrongConfig: Raw;

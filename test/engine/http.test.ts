@@ -447,6 +447,21 @@ describe('trying again', () => {
   });
 });
 
+describe('a wait', () => {
+  it('ends with the signal, whose reason comes back', async () => {
+    fake.next(limited(10));
+    const gone = new AbortController();
+    const reason = new Error('the run was canceled');
+    // The wait begins once the answer is logged and read.
+    const abortSoon = (): void => void setImmediate(() => gone.abort(reason));
+    const http = createHttp({ hosts: ['*'], privateHosts: ['127.0.0.1'], log: { ...log, debug: abortSoon } });
+    opened.push(http);
+
+    await expect(http.send({ method: 'GET', url: fake.url, signal: gone.signal })).rejects.toBe(reason);
+    expect(fake.requests).toHaveLength(1);
+  });
+});
+
 describe('no answer', () => {
   /** A port of 127.0.0.1 at which nobody listens. */
   async function deadUrl(): Promise<string> {
