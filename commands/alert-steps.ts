@@ -26,7 +26,7 @@ const columns: Lookup<Services> = async (typed, raw, _caller, services) =>
   matching(await columnNames(raw, services), typed);
 
 async function columnsOf(raw: Raw, services: Services): Promise<readonly Column[]> {
-  return services.alerts.columns(raw['source'] ?? '', await queryOf(raw, services));
+  return services.models.columns(raw['source'] ?? '', await queryOf(raw, services));
 }
 
 async function columnNames(raw: Raw, services: Services): Promise<readonly string[]> {
@@ -80,7 +80,7 @@ const query: Step<Services> = {
   check: async (raw, _caller, services) => {
     const field = raw['sql'] !== undefined && raw['sql'] !== '' ? 'sql' : raw['table'] ? 'table' : 'sql';
     const sql = await at(field, () => queryOf(raw, services));
-    await at(field, () => services.alerts.examine(raw['source'] ?? '', sql));
+    await at(field, () => services.models.examine(raw['source'] ?? '', sql));
     return {};
   },
 };
@@ -89,7 +89,7 @@ const found: Step<Services> = {
   title: 'What was found',
   fields: () => ['key', 'trigger'],
   prepare: async (raw, _caller, services) => {
-    const finding = await services.alerts.recall(raw['source'] ?? '', await queryOf(raw, services));
+    const finding = await services.models.recall(raw['source'] ?? '', await queryOf(raw, services));
     const blocks: Block[] = [
       text(
         bold(`${finding.rows.toLocaleString('en')} ${finding.rows === 1 ? 'row' : 'rows'}`),
@@ -194,7 +194,7 @@ const when: Step<Services> = {
       return { name: 'Use letters and digits.' };
     }
     const taken =
-      raw['alert'] !== name && (await services.alerts.list()).some(({ sync }) => sync.name === name);
+      raw['alert'] !== name && (await services.syncs.list()).some(({ sync }) => sync.name === name);
     return taken ? { name: `There is already an alert "${name}".` } : {};
   },
 };
@@ -204,7 +204,7 @@ const preview: Step<Services> = {
   fields: () => ['existing'],
   prepare: async (raw, caller, services) => {
     const draft = await draftOf(raw, caller, services);
-    const finding = await services.alerts.recall(draft.source, draft.sql, draft.key);
+    const finding = await services.models.recall(draft.source, draft.sql, draft.key);
     const card = await services.alerts.previewCard(draft, finding);
     const seconds = draft.schedule.cron.split(/\s+/).length === 6;
     const next = nextRuns(draft.schedule, services.now(), 3).map((date) =>

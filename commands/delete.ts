@@ -32,7 +32,7 @@ export const remove = defineCommand({
       } as const;
       return { kind: 'card', to: 'caller', card };
     }
-    await services.alerts.remove(name);
+    await services.syncs.remove(name);
     const card = {
       title: `${name} is deleted`,
       blocks: [text('It says nothing any more.')],

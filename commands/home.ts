@@ -15,7 +15,7 @@ export const home = defineCommand({
   run: async (_input, caller, services) => {
     const now = services.now();
     const [alerts, drafts, sources] = await Promise.all([
-      services.alerts.list(),
+      services.syncs.list(),
       services.drafts.mine(caller),
       services.sources.list(),
     ]);

@@ -11,6 +11,6 @@ export const list = defineCommand({
   run: async (_input, _caller, services) => ({
     kind: 'card',
     to: 'caller',
-    card: listCard(await services.alerts.list(), services.now()),
+    card: listCard(await services.syncs.list(), services.now()),
   }),
 });

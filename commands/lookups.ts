@@ -5,7 +5,7 @@ import type { Services } from '../engine/services.ts';
 /** Options that several commands offer while a person types. */
 export const alerts: Lookup<Services> = async (typed, _raw, _caller, services) =>
   matching(
-    (await services.alerts.list()).map(({ sync }) => sync.name),
+    (await services.syncs.list()).map(({ sync }) => sync.name),
     typed,
   );
 

@@ -22,7 +22,7 @@ export const mute = defineCommand({
   lookups: { alerts },
   run: async ({ name, for: length }, caller, services) => {
     const until = new Date(services.now().getTime() + lasting[length ?? '1d']);
-    await services.alerts.mute(name, until);
+    await services.syncs.mute(name, until);
     const card = {
       title: `${name} is muted`,
       blocks: [

@@ -1,5 +1,5 @@
 import { actions, button, context, text } from '../engine/cards/build.ts';
-import { triggerWords } from '../engine/cards/show.ts';
+import { triggerWords } from '../engine/cards/words.ts';
 import { field } from '../engine/contracts/form.ts';
 import { describeSchedule } from '../engine/schedule/cron.ts';
 import { alertFields, draftOf } from './alert-fields.ts';

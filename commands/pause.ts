@@ -13,7 +13,7 @@ export const pause = defineCommand({
   positional: ['name'],
   lookups: { alerts },
   run: async ({ name }, caller, services) => {
-    await services.alerts.pause(name);
+    await services.syncs.pause(name);
     const card = {
       title: `${name} is paused`,
       blocks: [

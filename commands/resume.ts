@@ -13,7 +13,7 @@ export const resume = defineCommand({
   positional: ['name'],
   lookups: { alerts },
   run: async ({ name }, caller, services) => {
-    const at = await services.alerts.resume(name);
+    const at = await services.syncs.resume(name);
     const card = {
       title: `${name} goes on`,
       tone: 'good',

@@ -12,7 +12,7 @@ export const unmute = defineCommand({
   positional: ['name'],
   lookups: { alerts },
   run: async ({ name }, _caller, services) => {
-    await services.alerts.mute(name, null);
+    await services.syncs.mute(name, null);
     return { kind: 'done', note: `${name} speaks again.` };
   },
 });

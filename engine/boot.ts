@@ -7,10 +7,12 @@ import type { Db } from './contracts/db.ts';
 import { ActivateError } from './contracts/errors.ts';
 import type { Log } from './contracts/log.ts';
 import type { PersonRef, PlatformId } from './contracts/refs.ts';
+import type { Rehearsal } from './delivery/rehearsal.ts';
 import type { Env } from './env.ts';
 import { createAudiences } from './frameworks/audiences.ts';
 import { createEvents } from './frameworks/events.ts';
 import { createFiles } from './frameworks/files.ts';
+import type { Framework } from './frameworks/framework.ts';
 import { createNotify } from './frameworks/notify.ts';
 import { createObjects } from './frameworks/objects.ts';
 import { createTasks } from './frameworks/tasks.ts';
@@ -30,6 +32,7 @@ import { People } from './store/people.ts';
 import { createPlans } from './store/plans.ts';
 import { pruneRuns } from './store/runs.ts';
 import { createSnapshots } from './store/snapshots.ts';
+import type { FrameworkId } from './store/syncs.ts';
 import { createServices } from './verbs/index.ts';
 
 /** The engine put together, without anybody to talk to yet. */
@@ -136,31 +139,34 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     connectors,
     vault,
     now,
-    httpFor: ({ hosts }, extra) =>
-      createHttp({ hosts, extra, privateHosts: env.ALLOWED_PRIVATE_HOSTS, proxy: env.HTTPS_PROXY, log, now }),
+    httpFor: (about) =>
+      createHttp({ ...about, privateHosts: env.ALLOWED_PRIVATE_HOSTS, proxy: env.HTTPS_PROXY, log, now }),
   });
   const snapshots = createSnapshots(db);
   const metrics = createMetrics(db, queue);
+  const delivery = { db, connections, sleep, patience };
+  const frameworks = (rehearsal?: Rehearsal): ReadonlyMap<FrameworkId, Framework> => {
+    const parts = rehearsal === undefined ? delivery : { ...delivery, rehearsal };
+    const all = [
+      createNotify(shared),
+      createObjects(parts),
+      createEvents(parts),
+      createAudiences(parts),
+      createFiles(parts),
+      createTasks(parts),
+    ];
+    return new Map(all.map((framework) => [framework.id, framework]));
+  };
   const services = createServices({
     ...shared,
     vault,
     connections,
+    frameworks,
     connectors,
     queue,
     snapshots,
     publicUrl: env.PUBLIC_URL,
   });
-  const delivery = { db, connections, sleep, patience };
-  const frameworks = new Map(
-    [
-      createNotify(shared),
-      createObjects(delivery),
-      createEvents(delivery),
-      createAudiences(delivery),
-      createFiles(delivery),
-      createTasks(delivery),
-    ].map((framework) => [framework.id, framework] as const),
-  );
   const stopping = new AbortController();
   return {
     env,
@@ -185,7 +191,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
               connections,
               snapshots,
               plans: createPlans(db),
-              frameworks,
+              frameworks: frameworks(),
               worker,
               attempts: 5,
               retryMs,

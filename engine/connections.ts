@@ -8,7 +8,12 @@ import type { Vault } from './secrets.ts';
 import type { ConnectionRecord } from './store/connections.ts';
 
 /** Makes the way to the web for one connection: its connector's hosts, and those that its base address adds. */
-export type HttpFor = (connector: Connector, extraHosts: readonly string[]) => HttpClient;
+export type HttpFor = (about: {
+  readonly hosts: readonly string[];
+  readonly extra: readonly string[];
+  /** What must never show in a message. */
+  readonly secrets: readonly string[];
+}) => HttpClient;
 
 /** Opens stored connections, each once, and keeps them open until they change or the process ends. */
 export class Connections {
@@ -74,7 +79,11 @@ export class Connections {
     if (!checked.ok) {
       throw new ActivateError('INPUT_INVALID', 'The connection is not complete.', { fields: checked.errors });
     }
-    const http = this.httpFor(connector, baseHosts(config));
+    const http = this.httpFor({
+      hosts: connector.hosts,
+      extra: baseHosts(config),
+      secrets: secretsIn(connector, config),
+    });
     const context: ConnectorContext = { applicationName: 'activate', http, now: this.now };
     try {
       const connection = await connector.open(checked.values, context);
@@ -102,6 +111,12 @@ export class Connections {
     this.open.clear();
     await Promise.allSettled(all.map(async (one) => (await one.connection).close()));
   }
+}
+
+function secretsIn({ config: fields }: Connector, given: Raw): readonly string[] {
+  return Object.entries(given).flatMap(([name, value]) =>
+    fields[name]?.widget.type === 'secret' && value !== '' ? [value] : [],
+  );
 }
 
 /** The host of a base address that was set in place of the vendor's own. */

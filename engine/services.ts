@@ -5,25 +5,82 @@ import type { Options } from './contracts/form.ts';
 import type { MessageRef, Raw, Target } from './contracts/refs.ts';
 import type { Column, Table } from './contracts/source.ts';
 import type { AlertSettings } from './model/alert.ts';
+import type { ChangeKind } from './planner/chunks.ts';
+import type { DryRun } from './run/rehearse.ts';
 import type { Schedule } from './schedule/cron.ts';
+import type { DeliveryFramework } from './setup/index.ts';
 import type { ConnectionRecord } from './store/connections.ts';
 import type { Delivery } from './store/deliveries.ts';
 import type { Draft } from './store/drafts.ts';
 import type { Model } from './store/models.ts';
 import type { Answer, Reaction } from './store/reactions.ts';
-import type { Run } from './store/runs.ts';
+import type { Rejection } from './store/rejections.ts';
+import type { Run, RunScope } from './store/runs.ts';
 import type { Sync } from './store/syncs.ts';
+import type { TaskRecord } from './store/tasks.ts';
 
-/** An alert with everything that describes it. */
-export interface AlertDetail {
+interface Described {
   readonly sync: Sync;
-  readonly settings: AlertSettings;
   readonly model: Model;
   readonly source: ConnectionRecord;
-  /** Targets and people to tag as a person calls them: "#sales-pql", "the person in owner_email". */
-  readonly goesTo: readonly string[];
-  readonly tags: readonly string[];
   readonly lastRun: Run | undefined;
+  /** Where it goes, as a person calls it: "#sales-pql", "the person in owner_email", "salesforce". */
+  readonly goesTo: readonly string[];
+}
+
+/** An alert with everything that describes it. */
+export interface AlertDetail extends Described {
+  readonly kind: 'alert';
+  readonly settings: AlertSettings;
+  /** People to tag, by name. */
+  readonly tags: readonly string[];
+}
+
+/** A sync with everything that describes it. */
+export type SyncDetail =
+  | AlertDetail
+  | (Described & { readonly kind: 'sync'; readonly destination: ConnectionRecord });
+
+/** What a sync that is no alert is to be. `settings` are its framework's. */
+export interface SyncDraft {
+  readonly name: string;
+  readonly framework: DeliveryFramework;
+  readonly source: string;
+  readonly sql: string;
+  readonly key: readonly string[];
+  /** The model's name, where it is not the sync's own. */
+  readonly model?: string;
+  readonly destination: string;
+  readonly settings: unknown;
+  readonly schedule: Schedule;
+  /** As `formatTarget` writes it; where it is made when left out. */
+  readonly reportTo?: string | undefined;
+}
+
+/** One thing that a run did, or tried, with a row. */
+export interface WhyStep {
+  readonly runId: number;
+  readonly at: Date;
+  readonly cause: string;
+  /** Who asked for the run. */
+  readonly person: string | null;
+  readonly kind: ChangeKind;
+  /** Columns that changed. */
+  readonly changed: readonly string[];
+  readonly delivered: boolean;
+}
+
+/** What became of one row. */
+export interface Why {
+  readonly sync: Sync;
+  readonly key: string;
+  /** As it was told last. */
+  readonly row: Readonly<Record<string, string | null>> | undefined;
+  readonly rejection: Rejection | undefined;
+  readonly task: TaskRecord | undefined;
+  readonly messages: readonly Delivery[];
+  /** Newest first. */
+  readonly steps: readonly WhyStep[];
 }
 
 /** What an alert is to be, checked and complete. */
@@ -68,17 +125,49 @@ export interface Services {
     connectorOf(name: string): Promise<Connector>;
   };
   readonly models: {
-    list(): Promise<readonly Model[]>;
-  };
-  readonly alerts: {
-    list(): Promise<readonly AlertDetail[]>;
-    show(name: string): Promise<AlertDetail>;
+    list(): Promise<readonly (Model & { readonly usedBy: readonly string[]; readonly source: string })[]>;
     /** Runs the query and looks at it. With a key given, warns when it is NULL or comes twice. */
     examine(source: string, sql: string, key?: readonly string[]): Promise<Finding>;
     /** What was found within the last minute; examines when nothing was. */
     recall(source: string, sql: string, key?: readonly string[]): Promise<Finding>;
     /** The columns of the query, at most a minute old. */
     columns(source: string, sql: string): Promise<readonly Column[]>;
+  };
+  readonly syncs: {
+    list(): Promise<readonly SyncDetail[]>;
+    show(name: string): Promise<SyncDetail>;
+    /** Whether a sync can work like this, asked of its destination; throws at the field at fault. Answers with warnings. */
+    check(
+      draft: SyncDraft,
+    ): Promise<{ readonly warnings: readonly string[]; readonly columns: readonly Column[] }>;
+    /** What the rows of a sample would become. */
+    rehearse(draft: SyncDraft, finding: Finding): Promise<DryRun>;
+    /** What a run would do just now. Nothing is sent. */
+    dryRun(name: string): Promise<DryRun>;
+    create(draft: SyncDraft, by: Caller): Promise<SyncDetail>;
+    update(name: string, draft: SyncDraft): Promise<SyncDetail>;
+    pause(name: string): Promise<void>;
+    resume(name: string): Promise<Date>;
+    remove(name: string): Promise<void>;
+    /** Silence until then; null ends it. */
+    mute(name: string, until: Date | null): Promise<void>;
+    /** Why rows are refused just now, most frequent first. */
+    reasons(name: string): Promise<
+      readonly {
+        readonly reason: string;
+        readonly count: number;
+        readonly example: string;
+        readonly since: Date;
+      }[]
+    >;
+    /** Rows that are refused just now, of one reason or of all. */
+    rejections(name: string, reason: string | undefined, limit: number): Promise<readonly Rejection[]>;
+    /** Leaves refused rows out as long as they stay as they are; answers with how many. */
+    skip(name: string, which: { readonly reason?: string; readonly key?: string }): Promise<number>;
+    why(name: string, key: string): Promise<Why>;
+  };
+  readonly alerts: {
+    show(name: string): Promise<AlertDetail>;
     /** Compiles the templates against the columns; throws TEMPLATE_INVALID with `fields` saying which of `title`, `message`, `recovery`. */
     checkMessage(
       columns: readonly Column[],
@@ -94,15 +183,15 @@ export interface Services {
     update(name: string, draft: AlertDraft, by: Caller): Promise<AlertDetail>;
     /** Sends one real row's message to this person only. Answers with where it went. */
     test(name: string, by: Caller): Promise<MessageRef>;
-    pause(name: string): Promise<void>;
-    resume(name: string): Promise<Date>;
-    remove(name: string): Promise<void>;
-    /** Silence until then; null ends it. */
-    mute(name: string, until: Date | null): Promise<void>;
   };
   readonly runs: {
     /** Starts a run, shown on a card in the conversation; throws INPUT_INVALID when one is going on. */
-    start(name: string, by: Caller, cause: 'manual' | 'retry'): Promise<Run>;
+    start(
+      name: string,
+      by: Caller,
+      cause: 'manual' | 'retry',
+      how?: { readonly scope?: RunScope; readonly unguarded?: boolean },
+    ): Promise<Run>;
     /** Waits for a run to end. */
     finished(runId: number, timeoutMs: number): Promise<Run>;
     recent(name: string, limit: number): Promise<readonly Run[]>;

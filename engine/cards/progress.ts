@@ -1,6 +1,7 @@
 import type { Block, Card } from '../contracts/card.ts';
 import type { Run, RunCounts } from '../store/runs.ts';
-import { actions, bold, button, context, count, fields, text } from './build.ts';
+import { actions, button, context, count, fields, text } from './build.ts';
+import { reasonBlocks } from './failure.ts';
 
 /** One line that says what a run came to. */
 export function summary(run: Pick<Run, 'state' | 'counts' | 'error'>): string {
@@ -9,16 +10,29 @@ export function summary(run: Pick<Run, 'state' | 'counts' | 'error'>): string {
     return run.error.message;
   }
   if (counts.baseline === true) {
-    return `${count(counts.rows ?? 0, 'row')} taken as known, nothing said: this was the first run.`;
+    return `${count(counts.rows ?? 0, 'row')} taken as known, nothing sent.`;
   }
-  const parts = [
-    `${count(counts.rows ?? 0, 'row')} read`,
-    ...changes(counts),
-    `${count(counts.messages ?? 0, 'message')} sent`,
-    ...((counts.failed ?? 0) > 0 ? [`${counts.failed} did not get through`] : []),
-    ...((counts.quiet ?? 0) > 0 ? [`${counts.quiet} kept quiet`] : []),
-  ];
+  const parts = [`${count(counts.rows ?? 0, 'row')} read`, ...changes(counts), ...results(counts)];
   return parts.join(', ');
+}
+
+/** What came of the changes: messages, or what was done at the destination. */
+function results(counts: RunCounts): readonly string[] {
+  const said = (number: number): string => number.toLocaleString('en');
+  const failed = counts.failed ?? 0;
+  if (counts.done === undefined) {
+    return [
+      `${count(counts.messages ?? 0, 'message')} sent`,
+      ...(failed > 0 ? [`${said(failed)} did not get through`] : []),
+      ...((counts.quiet ?? 0) > 0 ? [`${counts.quiet} kept quiet`] : []),
+    ];
+  }
+  const done = Object.entries(counts.done).map(([word, number]) => `${said(number)} ${word}`);
+  return [
+    ...(done.length === 0 && failed === 0 ? ['nothing to do'] : done),
+    ...(failed > 0 ? [`${said(failed)} refused`] : []),
+    ...((counts.skipped ?? 0) > 0 ? [`${said(counts.skipped ?? 0)} skipped`] : []),
+  ];
 }
 
 function changes(counts: RunCounts): readonly string[] {
@@ -35,7 +49,7 @@ function changes(counts: RunCounts): readonly string[] {
 const stages = {
   queued: 'Waiting for a worker',
   reading: 'Reading the warehouse',
-  delivering: 'Sending messages',
+  delivering: 'Delivering',
 } as const;
 
 /** The card that shows how a run goes, edited as it goes on. */
@@ -50,7 +64,7 @@ export function progressCard(
     const stage = stages[run.state];
     return {
       title,
-      blocks: [text('⏳ ', stage, '…'), context(`${took} so far`)],
+      blocks: [text('⏳ ', stage, '…'), ...progress(run), context(`${took} so far`)],
       fallback: `${title}: ${stage}`,
     };
   }
@@ -66,7 +80,8 @@ export function progressCard(
       context(`Took ${took}`),
       actions(
         failed ? retry : undefined,
-        button('Show alert', 'show', { name: alert }),
+        (run.counts.refusals?.length ?? 0) > 0 ? button('Errors', 'errors', { name: alert }) : undefined,
+        button('Show', 'show', { name: alert }),
         button('History', 'history', { name: alert }),
       ),
     ],
@@ -74,56 +89,46 @@ export function progressCard(
   };
 }
 
-/** What a person should know of rows that were left out, and of people who were not found. */
+/** How far a run has come, once there is something to say. */
+function progress({ counts }: Pick<Run, 'counts'>): readonly Block[] {
+  const { added = 0, changed = 0, removed = 0 } = counts;
+  const total = added + changed + removed;
+  return counts.done === undefined || total === 0
+    ? []
+    : [text(`${total.toLocaleString('en')} changes: ${results(counts).join(', ')} so far`)];
+}
+
+/** What a person should know: rows that were left out, people who were not found, files that were written. */
 function remarks(counts: RunCounts): readonly Block[] {
-  const items: Record<string, string> = {};
-  if ((counts.nullKeys ?? 0) > 0) {
-    items['Left out, no key'] = count(counts.nullKeys ?? 0, 'row');
-  }
-  if ((counts.duplicateKeys ?? 0) > 0) {
-    items['Left out, key not unique'] = count(counts.duplicateKeys ?? 0, 'row');
-  }
-  if ((counts.unknownPeople?.length ?? 0) > 0) {
-    items['Named but not found'] = (counts.unknownPeople ?? []).join(', ');
-  }
-  const reasons = (counts.reasons ?? []).map((reason) => text('• ', reason));
+  const { nullKeys = 0, duplicateKeys = 0, unknownPeople = [], files = [] } = counts;
+  const more = files.length - filesShown;
+  const items = {
+    ...(nullKeys > 0 ? { 'Left out, no key': count(nullKeys, 'row') } : {}),
+    ...(duplicateKeys > 0 ? { 'Left out, key not unique': count(duplicateKeys, 'row') } : {}),
+    ...(unknownPeople.length > 0 ? { 'Named but not found': unknownPeople.join(', ') } : {}),
+    ...Object.fromEntries(
+      files
+        .slice(0, filesShown)
+        .map(({ place, rows, bytes }) => [place, `${count(rows, 'row')}, ${sizeOf(bytes)}`]),
+    ),
+    ...(more > 0 ? { 'More files': String(more) } : {}),
+  };
+  const reasons = [
+    ...(counts.reasons ?? []).map((reason) => text('• ', reason)),
+    ...reasonBlocks(counts.refusals ?? []),
+  ];
   return Object.keys(items).length === 0 ? reasons : [...reasons, fields(items)];
 }
 
-/** Said once when a sync breaks: what, since when, what was not done, what to press. */
-export function brokenCard(
-  alert: string,
-  failure: { message: string; fix?: string | undefined },
-  since: string,
-): Card {
-  return {
-    title: `${alert} has a problem`,
-    tone: 'bad',
-    blocks: [
-      text(failure.message),
-      ...(failure.fix === undefined ? [] : [text(bold('What now: '), failure.fix)]),
-      context(
-        `Since ${since} · what could not be said is kept and tried again at each run · no more about this until it works again`,
-      ),
-      actions(
-        button('Retry', 'retry', { name: alert }, { style: 'primary' }),
-        button('Edit', 'edit', { name: alert }),
-        button('Pause', 'pause', { name: alert }),
-      ),
-    ],
-    fallback: `${alert} has a problem: ${failure.message}`,
-  };
-}
+const filesShown = 5;
 
-/** What the same card becomes, and what is said, once it works again. */
-export function mendedCard(alert: string, was: string, since: string, at: string): Card {
-  return {
-    title: `${alert} works again`,
-    tone: 'good',
-    blocks: [
-      text('Since ', bold(at), '. What was held back has been said.'),
-      context(`It had failed since ${since}: ${was}`),
-    ],
-    fallback: `${alert} works again`,
-  };
+function sizeOf(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
 }

@@ -1,13 +1,15 @@
 import type { Block, Card } from '../contracts/card.ts';
 import type { Table } from '../contracts/source.ts';
-import { modes, triggers } from '../model/alert.ts';
+import { modes } from '../model/alert.ts';
 import { describeSchedule } from '../schedule/cron.ts';
-import type { AlertDetail } from '../services.ts';
+import type { AlertDetail, SyncDetail } from '../services.ts';
 import { actions, ago, bold, button, context, count, fields, moment, shorten, text } from './build.ts';
+import { editCommands, reasonBlocks } from './failure.ts';
 import { summary } from './progress.ts';
+import { frameworkWords, syncWords, triggerWords } from './words.ts';
 
 /** How an alert is: one word and a sign. */
-export function condition({ sync }: Pick<AlertDetail, 'sync'>, now: Date): string {
+export function condition({ sync }: Pick<SyncDetail, 'sync'>, now: Date): string {
   if (sync.state === 'paused') {
     return '⏸ paused';
   }
@@ -19,36 +21,76 @@ export function condition({ sync }: Pick<AlertDetail, 'sync'>, now: Date): strin
     : '🟢 on';
 }
 
-/** What triggers an alert, in words. */
-export function triggerWords({ settings }: Pick<AlertDetail, 'settings'>): string {
-  const { threshold, trigger, watch } = settings;
-  if (trigger === 'threshold' && threshold !== undefined) {
-    const what = threshold.on === 'count' ? 'the number of rows' : (threshold.column ?? 'the value');
-    const tests = {
-      above: `is above ${threshold.limit}`,
-      below: `is below ${threshold.limit}`,
-      moved: `moves by more than ${threshold.limit} %`,
-      unusual: `is ${threshold.limit} standard deviations off its usual range`,
-    };
-    return `${what} ${tests[threshold.test]}`;
-  }
-  return trigger === 'changed' && watch.length > 0
-    ? `${watch.join(', ')} changes`
-    : triggers[trigger].toLowerCase();
+/** All about one sync, with what can be done to it. */
+export function detailCard(detail: SyncDetail, now: Date): Card {
+  return detail.kind === 'alert' ? alertDetailCard(detail, now) : syncDetailCard(detail, now);
 }
 
 /** All about one alert, with what can be done to it. */
 export function alertDetailCard(alert: AlertDetail, now: Date): Card {
-  const { sync, model, source, settings, lastRun } = alert;
+  const { sync, settings } = alert;
   const { name } = sync;
   const quiet = sync.mutedUntil !== null && sync.mutedUntil > now;
-  const blocks: Block[] = [
-    fields({
-      State: condition(alert, now),
+  return wholeCard(alert, now, {
+    facts: {
       When: triggerWords(alert),
       'Goes to': alert.goesTo.join(', '),
       ...(alert.tags.length > 0 ? { Tags: alert.tags.join(', ') } : {}),
       How: modes[settings.mode],
+    },
+    actions: [
+      actions(
+        button('Run now', 'run', { name }, { style: 'primary' }),
+        button('Test', 'test', { name }),
+        button('Edit', 'edit', { alert: name }),
+        sync.state === 'paused' ? button('Resume', 'resume', { name }) : button('Pause', 'pause', { name }),
+        button('History', 'history', { name }),
+      ),
+      actions(
+        quiet ? button('Unmute', 'unmute', { name }) : button('Mute', 'mute', { name }),
+        button('Delete', 'delete', { name }, { style: 'danger' }),
+      ),
+    ],
+  });
+}
+
+function syncDetailCard(detail: Extract<SyncDetail, { kind: 'sync' }>, now: Date): Card {
+  const { sync, destination } = detail;
+  const { name, framework } = sync;
+  return wholeCard(detail, now, {
+    facts: {
+      Kind: frameworkWords[framework],
+      Does: syncWords(sync),
+      'Goes to': `${destination.name} (${destination.connector})`,
+    },
+    actions: [
+      actions(
+        button('Run now', 'run', { name }, { style: 'primary' }),
+        button('Preview', 'preview', { name }),
+        button('Edit', editCommands[framework], { sync: name }),
+        sync.state === 'paused' ? button('Resume', 'resume', { name }) : button('Pause', 'pause', { name }),
+        button('History', 'history', { name }),
+      ),
+      actions(
+        button('Errors', 'errors', { name }),
+        button('Resync', 'resync', { name }),
+        button('Delete', 'delete', { name }, { style: 'danger' }),
+      ),
+    ],
+  });
+}
+
+interface Own {
+  readonly facts: Readonly<Record<string, string>>;
+  readonly actions: readonly Block[];
+}
+
+function wholeCard(detail: SyncDetail, now: Date, own: Own): Card {
+  const { sync, model, source, lastRun } = detail;
+  const blocks: Block[] = [
+    fields({
+      State: condition(detail, now),
+      ...own.facts,
       Checks: describeSchedule(sync),
       ...(sync.nextDueAt === null ? {} : { Next: moment(sync.nextDueAt, sync.timeZone) }),
       'Last run':
@@ -64,64 +106,50 @@ export function alertDetailCard(alert: AlertDetail, now: Date): Card {
             sync.failure.message,
             ...(sync.failure.fix === undefined ? [] : [` ${sync.failure.fix}`]),
           ),
+          ...reasonBlocks(sync.failure.refusals ?? []),
         ]),
     { type: 'code', text: shorten(model.sql, 1500) },
-    context(`Source ${source.name} · key ${model.key.join(' / ') || 'none: one row'}`),
-    actions(
-      button('Run now', 'run', { name }, { style: 'primary' }),
-      button('Test', 'test', { name }),
-      button('Edit', 'edit', { name }),
-      sync.state === 'paused' ? button('Resume', 'resume', { name }) : button('Pause', 'pause', { name }),
-      button('History', 'history', { name }),
-    ),
-    actions(
-      quiet ? button('Unmute', 'unmute', { name }) : button('Mute', 'mute', { name }),
-      button('Delete', 'delete', { name }, { style: 'danger' }),
-    ),
+    context(`Source ${source.name} · key ${model.key.join(' / ') || 'none'}`),
+    ...own.actions,
   ];
   return {
-    title: name,
+    title: sync.name,
     tone: sync.failingSince === null ? 'neutral' : 'bad',
     blocks,
-    fallback: `${name}: ${condition(alert, now)}`,
+    fallback: `${sync.name}: ${condition(detail, now)}`,
   };
 }
 
 const listed = 15;
 
-/** The alerts there are, a line each. */
-export function listCard(alerts: readonly AlertDetail[], now: Date): Card {
-  if (alerts.length === 0) {
+/** The syncs and alerts there are, a line each. */
+export function listCard(all: readonly SyncDetail[], now: Date): Card {
+  if (all.length === 0) {
     return {
-      title: 'No alerts yet',
+      title: 'Nothing here yet',
       blocks: [
         text('Nothing is watched so far. An alert takes a query, a message and a place to say it.'),
-        actions(button('New alert', 'new-alert', {}, { style: 'primary' })),
+        actions(button('New alert', 'new-alert', {}, { style: 'primary' }), button('New sync', 'new-sync')),
       ],
-      fallback: 'No alerts yet. /activate new-alert makes one.',
+      fallback: 'Nothing here yet. /activate new-alert makes an alert.',
     };
   }
-  const blocks = alerts
-    .slice(0, listed)
-    .flatMap((alert): Block[] => [
-      text(
-        bold(alert.sync.name),
-        ` · ${condition(alert, now)} · ${triggerWords(alert)} → ${alert.goesTo.join(', ')}`,
-      ),
-      actions(
-        button('Show', 'show', { name: alert.sync.name }),
-        button('Run now', 'run', { name: alert.sync.name }),
-      ),
-    ]);
+  const blocks = all.slice(0, listed).flatMap((detail): Block[] => {
+    const { name } = detail.sync;
+    const does = detail.kind === 'alert' ? triggerWords(detail) : syncWords(detail.sync);
+    return [
+      text(bold(name), ` · ${condition(detail, now)} · ${does} → ${detail.goesTo.join(', ')}`),
+      actions(button('Show', 'show', { name }), button('Run now', 'run', { name })),
+    ];
+  });
   const more =
-    alerts.length > listed
-      ? [context(`${listed} of ${alerts.length}. /activate show <name> shows any.`)]
-      : [];
-  return {
-    title: count(alerts.length, 'alert'),
-    blocks: [...blocks, ...more],
-    fallback: `${count(alerts.length, 'alert')}`,
-  };
+    all.length > listed ? [context(`${listed} of ${all.length}. /activate show <name> shows any.`)] : [];
+  const alerts = all.filter((detail) => detail.kind === 'alert').length;
+  const counted = [
+    ...(alerts > 0 ? [count(alerts, 'alert')] : []),
+    ...(all.length > alerts ? [count(all.length - alerts, 'sync')] : []),
+  ].join(' and ');
+  return { title: counted, blocks: [...blocks, ...more], fallback: counted };
 }
 
 /** Rows of a query for people to look at, NULL told from empty. */

@@ -8,6 +8,7 @@ import { healRejections, noteRejections, noteSkipped, rowsToSkip } from '../stor
 import { noteCounts, type RunCounts } from '../store/runs.ts';
 import { ticketsOf } from '../store/tickets.ts';
 import { Courier, type Job } from './courier.ts';
+import type { Rehearsal } from './rehearsal.ts';
 import { Tally } from './tally.ts';
 
 /** What delivering to a destination takes, the same for every framework. */
@@ -15,6 +16,8 @@ export interface DeliveryParts {
   readonly db: Db;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly patience: Patience;
+  /** Set when a run is only tried out. */
+  readonly rehearsal?: Rehearsal;
 }
 
 /** One thing to do for a change. `word` is what it counts as once it is done: "written", "deleted". */
@@ -49,6 +52,9 @@ export async function deliverChanges<T>(
   destinationId: number,
   handover: Handover<T>,
 ): Promise<RunCounts> {
+  if (parts.rehearsal !== undefined) {
+    return rehearse(parts.rehearsal, planned, handover);
+  }
   const { run, sync, signal, now, log } = planned;
   const { limits } = handover;
   const courier = new Courier<T>({
@@ -85,6 +91,31 @@ export async function deliverChanges<T>(
   }
   await healRejections(parts.db, sync.id, run.id);
   return tally.counts();
+}
+
+/** Goes through all that would be handed over. */
+async function rehearse<T>(
+  rehearsal: Rehearsal,
+  planned: PlannedRun,
+  handover: Handover<T>,
+): Promise<RunCounts> {
+  for await (const { entries } of planned.chunks()) {
+    const loud = entries.filter((entry) => !entry.silent);
+    await handover.prepare?.(loud);
+    for (const entry of loud) {
+      try {
+        for (const { word, item } of handover.steps(entry)) {
+          rehearsal.would({ word, key: entry.key, item });
+        }
+      } catch (thrown) {
+        if (!(thrown instanceof Refused)) {
+          throw thrown;
+        }
+        rehearsal.refuse(entry.key, thrown);
+      }
+    }
+  }
+  return {};
 }
 
 interface Group<T> {

@@ -57,9 +57,11 @@ interface Left<T> {
  */
 export class Courier<T> {
   private readonly parts: CourierParts<T>;
+  private readonly tickets: Map<string, string>;
 
   constructor(parts: CourierParts<T>) {
     this.parts = parts;
+    this.tickets = new Map(parts.tickets);
   }
 
   async carry(jobs: readonly Job<T>[]): Promise<Carried> {
@@ -185,7 +187,7 @@ export class Courier<T> {
   }
 
   private async call(batch: Batch<T>): Promise<readonly Outcome[]> {
-    const { db, runId, tickets, signal, limits, now, sleep } = this.parts;
+    const { db, runId, signal, limits, now, sleep } = this.parts;
     const wait = await reservePace(db, this.paceName(), limits.paceMs ?? 0, now());
     if (wait > 0) {
       await sleep(wait, signal);
@@ -198,8 +200,11 @@ export class Courier<T> {
         signal,
         again: batch.again,
         run: String(runId),
-        ticket: tickets.get(name),
-        keep: (ticket) => keepTicket(db, runId, name, ticket),
+        ticket: this.tickets.get(name),
+        keep: async (ticket) => {
+          this.tickets.set(name, ticket);
+          await keepTicket(db, runId, name, ticket);
+        },
       },
     );
     if (answers.length !== batch.jobs.length) {

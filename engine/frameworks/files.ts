@@ -4,6 +4,7 @@ import { ActivateError } from '../contracts/errors.ts';
 import type { Column } from '../contracts/source.ts';
 import type { DeliveryParts } from '../delivery/changes.ts';
 import { insist } from '../delivery/insist.ts';
+import type { Rehearsal } from '../delivery/rehearsal.ts';
 import { columnsOf, valuesOf } from '../delivery/rows.ts';
 import { compress } from '../files/compress.ts';
 import { encodeCsv } from '../files/csv.ts';
@@ -63,6 +64,9 @@ async function deliver(parts: FilesParts, planned: PlannedRun): Promise<RunCount
     );
   }
   const total = counts.added + counts.changed + counts.removed;
+  if (parts.rehearsal !== undefined) {
+    return rehearse(parts.rehearsal, planned, { settings, name, total });
+  }
   // Parts that an interrupted attempt finished are there.
   const written: Written[] = [...(run.counts.files ?? [])];
   const rowsIn = (): number => written.reduce((sum, one) => sum + one.rows, 0);
@@ -78,6 +82,32 @@ async function deliver(parts: FilesParts, planned: PlannedRun): Promise<RunCount
   }
   return { files: written, done: rowsIn() > 0 ? { 'written to files': rowsIn() } : {} };
 }
+
+/** What the first file would be called and hold: its beginning as text where it is text. */
+async function rehearse(
+  rehearsal: Rehearsal,
+  planned: PlannedRun,
+  { settings, name, total }: { settings: FilesSettings; name: FileName; total: number },
+): Promise<RunCounts> {
+  const { sync, run, model, now } = planned;
+  const path = name.render({
+    at: run.startedAt ?? now(),
+    model: model.name,
+    sync: sync.name,
+    run: String(run.id),
+    part: 1,
+  });
+  const pieces: Uint8Array[] = [];
+  for await (const piece of new Part(planned, { ...settings, compression: 'none' }, 0).bytes()) {
+    pieces.push(piece);
+  }
+  const bytes = Buffer.concat(pieces);
+  const begins = settings.format === 'parquet' ? undefined : bytes.subarray(0, beginsWith).toString('utf8');
+  rehearsal.would({ word: 'written to files', key: path, item: { path, rows: total, begins } });
+  return {};
+}
+
+const beginsWith = 1500;
 
 interface Writing {
   readonly settings: FilesSettings;

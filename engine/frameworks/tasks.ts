@@ -4,6 +4,7 @@ import type { NewTask, TaskRef, Tasks } from '../contracts/destination.ts';
 import { ActivateError, asActivateError } from '../contracts/errors.ts';
 import type { DeliveryParts } from '../delivery/changes.ts';
 import { type InsistParts, inParallel, insist } from '../delivery/insist.ts';
+import type { Rehearsal } from '../delivery/rehearsal.ts';
 import { columnsOf, factsOf, valuesOf } from '../delivery/rows.ts';
 import { Tally } from '../delivery/tally.ts';
 import { Refused } from '../mapping/convert.ts';
@@ -88,6 +89,10 @@ async function deliver(parts: TasksParts, planned: PlannedRun): Promise<RunCount
     },
   });
   for await (const chunk of planned.chunks()) {
+    if (parts.rehearsal !== undefined) {
+      keeper.rehearse(chunk.entries, parts.rehearsal);
+      continue;
+    }
     const refused = await keeper.keep(chunk.entries);
     await noteRejections(db, sync.id, run.id, tally.takeRejections(), now());
     await noteSkipped(db, sync.id, tally.takeSkipped());
@@ -95,7 +100,9 @@ async function deliver(parts: TasksParts, planned: PlannedRun): Promise<RunCount
     await planned.commit(chunk.seq, refused.size === 0 ? 'all' : new Set(accepted));
     await noteCounts(db, run.id, tally.counts());
   }
-  await healRejections(db, sync.id, run.id);
+  if (parts.rehearsal === undefined) {
+    await healRejections(db, sync.id, run.id);
+  }
   return tally.counts();
 }
 
@@ -120,6 +127,23 @@ class Keeper {
     this.facts = factsOf(parts.planned);
     this.title = compileText(parts.settings.title, parts.planned.model.columns);
     this.body = compileText(parts.settings.body, parts.planned.model.columns);
+  }
+
+  /** The tasks that would be made. What becomes of those that are there depends on their state at the destination. */
+  rehearse(entries: readonly PlanEntry[], rehearsal: Rehearsal): void {
+    for (const entry of entries) {
+      if (entry.silent || entry.kind !== 'added') {
+        continue;
+      }
+      try {
+        rehearsal.would({ word: 'made', key: entry.key, item: this.contentOf(entry) });
+      } catch (thrown) {
+        if (!(thrown instanceof Refused)) {
+          throw thrown;
+        }
+        rehearsal.refuse(entry.key, thrown);
+      }
+    }
   }
 
   /** Deals with these changes; answers with those that could not be dealt with. */

@@ -122,6 +122,10 @@ function failureOf(error: RunError | null, counts: RunCounts): Failure | null {
   if (failed === 0) {
     return null;
   }
+  if (counts.done !== undefined) {
+    const rows = failed === 1 ? 'One row was' : `${failed.toLocaleString('en')} rows were`;
+    return { code: 'ROW_REJECTED', message: `${rows} refused.`, refusals: counts.refusals };
+  }
   const first = counts.reasons?.[0] ?? '';
   return {
     code: 'ROW_REJECTED',

@@ -1,12 +1,12 @@
-import { moment } from '../cards/build.ts';
-import { brokenCard, mendedCard } from '../cards/progress.ts';
+import { moment, text } from '../cards/build.ts';
+import { brokenCard, mendedCard } from '../cards/failure.ts';
 import type { Db } from '../contracts/db.ts';
 import type { Log } from '../contracts/log.ts';
 import { parseTarget, type Target } from '../contracts/refs.ts';
 import type { Outbox } from '../messages/outbox.ts';
 import type { People } from '../store/people.ts';
 import type { Run } from '../store/runs.ts';
-import { type Failure, keepNotice, noteHealth, type Sync } from '../store/syncs.ts';
+import { type Failure, keepFailure, keepNotice, noteHealth, type Sync } from '../store/syncs.ts';
 
 export interface HealthParts {
   readonly db: Db;
@@ -33,6 +33,40 @@ export async function reportHealth(
     await sayBroken(parts, sync, run, failure, signal);
   } else if (mended) {
     await sayMended(parts, sync, run, signal);
+  } else if (failure !== null) {
+    await redraw(parts, sync, run, failure, signal);
+  }
+}
+
+/** The trouble goes on: the card that said so says how it stands now, and its thread when it has become another. */
+async function redraw(
+  parts: HealthParts,
+  sync: Sync,
+  run: Run,
+  failure: Failure,
+  signal: AbortSignal,
+): Promise<void> {
+  const before = sync.failure;
+  const { notice, ...known } = before ?? {};
+  if (JSON.stringify(known) === JSON.stringify(failure)) {
+    return;
+  }
+  await keepFailure(parts.db, sync.id, failure);
+  if (notice === undefined) {
+    return;
+  }
+  const since = moment(sync.failingSince ?? parts.now(), sync.timeZone);
+  await parts.outbox.edit(notice, { card: brokenCard(sync, failure, since) }, signal);
+  if (before?.code !== failure.code || before.refusals?.[0]?.reason !== failure.refusals?.[0]?.reason) {
+    const target = { ...notice.conversation, thread: notice.conversation.thread ?? notice.id };
+    const card = { title: '', blocks: [text(`Now: ${failure.message}`)], fallback: failure.message };
+    await parts.outbox.send({
+      runId: run.id,
+      syncId: sync.id,
+      messages: [{ key: '', kind: 'still broken', target, card, live: false }],
+      draw: (drawn) => drawn,
+      signal,
+    });
   }
 }
 
@@ -44,7 +78,7 @@ async function sayBroken(
   signal: AbortSignal,
 ): Promise<void> {
   const at = parts.now();
-  const card = brokenCard(sync.name, failure, moment(at, sync.timeZone));
+  const card = brokenCard(sync, failure, moment(at, sync.timeZone));
   await noteHealth(parts.db, sync.id, failure, at);
   for (const target of await places(parts, sync)) {
     const [sent] = await parts.outbox.send({
@@ -65,7 +99,7 @@ async function sayBroken(
 async function sayMended(parts: HealthParts, sync: Sync, run: Run, signal: AbortSignal): Promise<void> {
   const now = parts.now();
   const since = moment(sync.failingSince ?? now, sync.timeZone);
-  const card = mendedCard(sync.name, sync.failure?.message ?? '', since, moment(now, sync.timeZone));
+  const card = mendedCard(sync, sync.failure?.message ?? '', since, moment(now, sync.timeZone));
   const notice = sync.failure?.notice;
   const target =
     notice === undefined

@@ -14,8 +14,15 @@ export interface Model {
 
 const fields = 'id, name, source_id as "sourceId", sql, key, columns';
 
-export async function listModels(sql: Sql): Promise<readonly Model[]> {
-  return sql.query<Model>(`select ${fields} from models order by name`);
+/** All models, each with its source's name and the syncs that use it. */
+export async function listModels(
+  sql: Sql,
+): Promise<readonly (Model & { readonly usedBy: readonly string[]; readonly source: string })[]> {
+  return sql.query(
+    `select ${fields}, (select s.name from sources s where s.id = m.source_id) as source,
+            array(select s.name from syncs s where s.model_id = m.id order by s.name) as "usedBy"
+       from models m order by name`,
+  );
 }
 
 export async function modelById(sql: Sql, id: number): Promise<Model> {

@@ -201,11 +201,20 @@ export async function keepProgressMessage(sql: Sql, id: number, message: Message
   await sql.query('update runs set progress_message = $2 where id = $1', [id, JSON.stringify(message)]);
 }
 
-/** Deletes runs that said nothing, older than a day and not among the newest hundred of their sync. */
+/**
+ * Deletes runs that said nothing, older than a day and not among the newest hundred of their sync; and plans after a
+ * month, or after their run where they hold all rows each time.
+ */
 export async function pruneRuns(db: Db, now: Date): Promise<void> {
+  await db.query(
+    `delete from plan_chunks p using runs r where p.run_id = r.id and r.state in ('done', 'failed')
+       and (r.finished_at < $1::timestamptz - interval '30 days' or r.layout->>'kind' = 'everything')`,
+    [now],
+  );
   await db.query(
     `delete from runs r where state in ('done', 'failed') and finished_at < $1::timestamptz - interval '1 day'
        and not exists (select from deliveries d where d.run_id = r.id)
+       and not exists (select from plan_chunks p where p.run_id = r.id)
        and r.id < coalesce((select id from runs n where n.sync_id = r.sync_id order by id desc offset 100 limit 1), 0)`,
     [now],
   );

@@ -11,6 +11,10 @@ export interface Failure {
   readonly message: string;
   readonly fix?: string | undefined;
   readonly notice?: MessageRef | undefined;
+  /** Why rows were refused, most frequent first, each with the key of one of them. */
+  readonly refusals?:
+    | readonly { readonly reason: string; readonly count: number; readonly example: string }[]
+    | undefined;
 }
 
 /** A sync as stored. An alert is one of framework notify. */
@@ -112,14 +116,14 @@ export async function insertSync(sql: Sql, sync: NewSync): Promise<Sync> {
 export async function updateSync(
   sql: Sql,
   id: number,
-  change: Pick<Sync, 'modelId' | 'settings' | 'cron' | 'timeZone'> & {
+  change: Pick<Sync, 'modelId' | 'destinationId' | 'settings' | 'cron' | 'timeZone'> & {
     readonly nextDueAt: Date;
     readonly resend: boolean;
   },
 ): Promise<void> {
   await sql.query(
     `update syncs set model_id = $2, settings = $3, cron = $4, time_zone = $5,
-       next_due_at = case when state = 'active' then $6::timestamptz end, resend = resend or $7, version = version + 1, updated_at = now()
+       next_due_at = case when state = 'active' then $6::timestamptz end, resend = resend or $7, destination_id = $8, version = version + 1, updated_at = now()
       where id = $1`,
     [
       id,
@@ -129,6 +133,7 @@ export async function updateSync(
       change.timeZone,
       change.nextDueAt,
       change.resend,
+      change.destinationId,
     ],
   );
 }
@@ -172,6 +177,15 @@ export async function noteHealth(sql: Sql, id: number, failure: Failure | null, 
     failure === null ? [id, now] : [id, now, JSON.stringify(failure)],
   );
   return rows.length > 0;
+}
+
+/** Keeps what a failure has become while it goes on; since when stays, and so does the card that said it. */
+export async function keepFailure(sql: Sql, id: number, failure: Failure): Promise<void> {
+  await sql.query(
+    `update syncs set failure = $2::jsonb || jsonb_strip_nulls(jsonb_build_object('notice', failure->'notice'))
+      where id = $1 and failing_since is not null`,
+    [id, JSON.stringify(failure)],
+  );
 }
 
 /** Remembers the card that said that the sync broke, so that it can be edited when it is well again. */

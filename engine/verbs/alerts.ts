@@ -1,5 +1,6 @@
 import { alertCard } from '../cards/alert.ts';
 import { context } from '../cards/build.ts';
+import { frameworkWords } from '../cards/words.ts';
 import type { Card, Inline } from '../contracts/card.ts';
 import type { Caller } from '../contracts/command.ts';
 import { ActivateError } from '../contracts/errors.ts';
@@ -9,36 +10,20 @@ import { settingsOf } from '../frameworks/notify.ts';
 import { Roster, resolveMentions } from '../messages/mentions.ts';
 import { AlertText } from '../messages/text.ts';
 import { type AlertSettings, type AlertTarget, alertSettings } from '../model/alert.ts';
-import { nextRun } from '../schedule/cron.ts';
 import type { AlertDetail, AlertDraft, Finding, Services } from '../services.ts';
 import { connectionById, connectionNamed } from '../store/connections.ts';
-import { dropModelIfUnused, type Model, modelById, saveModel } from '../store/models.ts';
+import { type Model, modelById, saveModel } from '../store/models.ts';
 import { recentRuns } from '../store/runs.ts';
-import {
-  deleteSync,
-  insertSync,
-  listSyncs,
-  muteSync,
-  pauseSync,
-  resumeSync,
-  type Sync,
-  syncNamed,
-  updateSync,
-} from '../store/syncs.ts';
+import { insertSync, type Sync, syncNamed, updateSync } from '../store/syncs.ts';
 import type { RowText } from '../template/template.ts';
-import { Examiner } from './examine.ts';
+import type { Examiner } from './examine.ts';
 import { askLimits, senderOf, type VerbParts } from './parts.ts';
 import { nameOf } from './places.ts';
 
 /** Making, changing and looking at alerts. */
-export function alertVerbs(parts: VerbParts): Services['alerts'] {
-  const examiner = new Examiner(parts);
+export function alertVerbs(parts: VerbParts, examiner: Examiner): Services['alerts'] {
   return {
-    list: async () => Promise.all((await listSyncs(parts.db)).map((sync) => detail(parts, sync))),
-    show: async (name) => detail(parts, await syncNamed(parts.db, name)),
-    examine: (source, sql, key) => examiner.examine(source, sql, key),
-    recall: (source, sql, key) => examiner.recall(source, sql, key),
-    columns: (source, sql) => examiner.columns(source, sql),
+    show: async (name) => alertNamed(parts, name),
     checkMessage: (columns, settings) => {
       new AlertText(settings, { columns });
     },
@@ -47,25 +32,24 @@ export function alertVerbs(parts: VerbParts): Services['alerts'] {
     update: async (name, draft) =>
       update(parts, name, draft, await examiner.describe(draft.source, draft.sql)),
     test: (name, by) => test(parts, name, by),
-    pause: async (name) => pauseSync(parts.db, (await syncNamed(parts.db, name)).id),
-    resume: async (name) => {
-      const sync = await syncNamed(parts.db, name);
-      const at = nextRun(sync, parts.now());
-      await resumeSync(parts.db, sync.id, at);
-      return at;
-    },
-    remove: async (name) => {
-      const sync = await syncNamed(parts.db, name);
-      await parts.db.transaction(async (sql) => {
-        await deleteSync(sql, sync.id);
-        await dropModelIfUnused(sql, sync.modelId);
-      });
-    },
-    mute: async (name, until) => muteSync(parts.db, (await syncNamed(parts.db, name)).id, until),
   };
 }
 
-async function detail(parts: VerbParts, sync: Sync): Promise<AlertDetail> {
+/** Throws INPUT_INVALID when it is a sync of another kind. */
+async function alertNamed(parts: VerbParts, name: string): Promise<AlertDetail> {
+  const sync = await syncNamed(parts.db, name);
+  if (sync.framework !== 'notify') {
+    const sentence = `${name} is a ${frameworkWords[sync.framework]}, not an alert.`;
+    throw new ActivateError('INPUT_INVALID', sentence, {
+      fix: `See /activate show ${name}.`,
+      fields: { name: sentence, alert: sentence },
+    });
+  }
+  return alertDetail(parts, sync);
+}
+
+/** An alert with everything that describes it. */
+export async function alertDetail(parts: VerbParts, sync: Sync): Promise<AlertDetail> {
   const model = await modelById(parts.db, sync.modelId);
   const settings = settingsOf(sync);
   const [source, [lastRun], goesTo, tags] = await Promise.all([
@@ -74,7 +58,7 @@ async function detail(parts: VerbParts, sync: Sync): Promise<AlertDetail> {
     Promise.all(settings.targets.map((target) => called(parts, target))),
     Promise.all(settings.tag.map((tag) => calledPerson(parts, tag))),
   ]);
-  return { sync, settings, model, source, goesTo, tags, lastRun };
+  return { kind: 'alert', sync, settings, model, source, goesTo, tags, lastRun };
 }
 
 async function called(parts: VerbParts, target: AlertTarget): Promise<string> {
@@ -156,7 +140,7 @@ async function create(
       nextDueAt: parts.now(),
     });
   });
-  return detail(parts, sync);
+  return alertDetail(parts, sync);
 }
 
 async function update(
@@ -185,10 +169,11 @@ async function update(
     settings: { ...settings },
     cron: draft.schedule.cron,
     timeZone: draft.schedule.timeZone,
+    destinationId: null,
     nextDueAt: parts.now(),
     resend: false,
   });
-  return detail(parts, await syncNamed(parts.db, name));
+  return alertNamed(parts, name);
 }
 
 function asksOtherRows(before: Model, after: Model): boolean {
@@ -246,7 +231,7 @@ async function compose(
 }
 
 async function test(parts: VerbParts, name: string, by: Caller): Promise<MessageRef> {
-  const { model, settings, sync } = await detail(parts, await syncNamed(parts.db, name));
+  const { model, settings, sync } = await alertNamed(parts, name);
   const source = await parts.connections.source(await connectionById(parts.db, 'source', model.sourceId));
   const { rows } = await source.preview(model.sql, 1, askLimits);
   const counting = settings.threshold?.on === 'count';

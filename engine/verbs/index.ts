@@ -6,19 +6,28 @@ import { listModels } from '../store/models.ts';
 import { alertVerbs } from './alerts.ts';
 import { cardVerbs } from './cards.ts';
 import { destinationVerbs, sourceVerbs } from './connections.ts';
+import { Examiner } from './examine.ts';
 import { senderOf, type VerbParts } from './parts.ts';
 import { placesVerbs } from './places.ts';
 import { runVerbs } from './runs.ts';
+import { syncVerbs } from './syncs.ts';
 
 /** Builds the verbs that commands use, once per process. */
 export function createServices(parts: VerbParts): Services {
+  const examiner = new Examiner(parts);
   return {
     now: parts.now,
     connectors: parts.connectors,
     sources: sourceVerbs(parts),
     destinations: destinationVerbs(parts),
-    models: { list: () => listModels(parts.db) },
-    alerts: alertVerbs(parts),
+    models: {
+      list: () => listModels(parts.db),
+      examine: (source, sql, key) => examiner.examine(source, sql, key),
+      recall: (source, sql, key) => examiner.recall(source, sql, key),
+      columns: (source, sql) => examiner.columns(source, sql),
+    },
+    syncs: syncVerbs(parts, examiner),
+    alerts: alertVerbs(parts, examiner),
     runs: runVerbs(parts),
     cards: cardVerbs(parts),
     people: {

@@ -5,11 +5,14 @@ import type { Db } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import type { Log } from '../contracts/log.ts';
 import type { PlatformId } from '../contracts/refs.ts';
+import type { Rehearsal } from '../delivery/rehearsal.ts';
+import type { Framework } from '../frameworks/framework.ts';
 import type { Outbox } from '../messages/outbox.ts';
 import type { RunQueue } from '../queue.ts';
 import type { Vault } from '../secrets.ts';
 import type { People } from '../store/people.ts';
 import type { Snapshots } from '../store/snapshots.ts';
+import type { FrameworkId } from '../store/syncs.ts';
 
 /** What the verbs are made with. */
 export interface VerbParts {
@@ -22,6 +25,8 @@ export interface VerbParts {
   readonly outbox: Outbox;
   readonly queue: Pick<RunQueue, 'add'>;
   readonly snapshots: Snapshots;
+  /** The frameworks, made to rehearse. */
+  readonly frameworks: (rehearsal: Rehearsal) => ReadonlyMap<FrameworkId, Framework>;
   readonly publicUrl: string | undefined;
   readonly now: () => Date;
   readonly log: Log;

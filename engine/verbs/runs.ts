@@ -10,12 +10,13 @@ const lookEveryMs = 200;
 /** Starting runs, and looking at them. */
 export function runVerbs(parts: VerbParts): Services['runs'] {
   return {
-    start: async (name, by, cause) => {
+    start: async (name, by, cause, how = {}) => {
       const sync = await syncNamed(parts.db, name);
       const run = await requestRun(parts.db, {
         syncId: sync.id,
         dueAt: parts.now(),
         cause,
+        ...how,
         requestedBy: Number(by.id),
         progressTo: by.platform === 'cli' ? null : formatTarget(by.conversation),
       });

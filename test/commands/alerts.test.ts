@@ -42,9 +42,9 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 beforeEach(async () => {
-  const { alerts } = app.app.services;
-  for (const { sync } of await alerts.list()) {
-    await alerts.remove(sync.name);
+  const { syncs } = app.app.services;
+  for (const { sync } of await syncs.list()) {
+    await syncs.remove(sync.name);
   }
 });
 

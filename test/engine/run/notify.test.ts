@@ -226,7 +226,7 @@ describe('alerts, from a row in the warehouse to a message', () => {
     expect((await t.run(alert)).counts).toMatchObject({ quiet: 1, messages: 0 });
 
     await t.app.services.cards.release(delivery?.id ?? '', 'not a fit', t.by);
-    await t.app.services.alerts.mute(alert, until);
+    await t.app.services.syncs.mute(alert, until);
     await t.warehouse.query('update accounts set seats = 6');
     expect((await t.run(alert)).counts).toMatchObject({ quiet: 1, messages: 0 });
   });

@@ -30,12 +30,12 @@ describe('bad input ends in a clear sentence, and loses nothing', () => {
     ['nonsense', 'selec * form accounts', /SELECT/i],
     ['a table that is not there', 'select * from nowhere', /nowhere.*line 1, column 15/],
   ])('refuses %s', async (_, sql, sentence) => {
-    expect(await told(() => t.app.services.alerts.examine('warehouse', sql))).toMatch(sentence);
+    expect(await told(() => t.app.services.models.examine('warehouse', sql))).toMatch(sentence);
     expect(await t.warehouse.query('select count(*) from accounts')).toHaveLength(1);
   });
 
   it('allows a query without rows, and says so', async () => {
-    const finding = await t.app.services.alerts.examine('warehouse', 'select * from accounts');
+    const finding = await t.app.services.models.examine('warehouse', 'select * from accounts');
 
     expect(finding.rows).toBe(0);
     expect(finding.warnings.join(' ')).toContain('no rows just now');
@@ -43,7 +43,7 @@ describe('bad input ends in a clear sentence, and loses nothing', () => {
 
   it('warns of keys that are missing or shared', async () => {
     const sql = "select * from (values (null, 'a'), ('x', 'b'), ('x', 'c')) as given (id, name)";
-    const finding = await t.app.services.alerts.examine('warehouse', sql, ['id']);
+    const finding = await t.app.services.models.examine('warehouse', sql, ['id']);
 
     expect(finding.warnings.join(' ')).toMatch(/1 of 3 rows have no id.*2 rows share 1 keys/);
   });
@@ -79,7 +79,7 @@ describe('bad input ends in a clear sentence, and loses nothing', () => {
     const made = (): Promise<unknown> => t.alert({ name: 'typo', settings: { message: '{{ seat }}' } });
 
     expect(await told(made)).toContain('Did you mean {{ seats }}?');
-    expect(await t.app.services.alerts.list()).toEqual([]);
+    expect(await t.app.services.syncs.list()).toEqual([]);
   });
 
   it('refuses a message that loops', async () => {
@@ -93,7 +93,7 @@ describe('bad input ends in a clear sentence, and loses nothing', () => {
 
     expect(run.counts).toMatchObject({ messages: 0, failed: 1 });
     expect(JSON.stringify(await t.said('data-alerts'))).toContain('One message did not get through');
-    await t.app.services.alerts.remove(alert);
+    await t.app.services.syncs.remove(alert);
   });
 
   it('keeps what can not be said when a channel is gone, says so once, and says it when the channel is back', async () => {
@@ -112,7 +112,7 @@ describe('bad input ends in a clear sentence, and loses nothing', () => {
     await t.run(alert);
 
     expect((await t.said('general')).map((one) => one.text).join()).toContain('Green');
-    await t.app.services.alerts.remove(alert);
+    await t.app.services.syncs.remove(alert);
   });
 
   it('puts a hundred thousand new rows into one message with a file', async () => {

@@ -1,0 +1,88 @@
+import type { Action, Block, Card } from '../contracts/card.ts';
+import type { Failure, FrameworkId } from '../store/syncs.ts';
+import { actions, bold, button, code, context, count, text } from './build.ts';
+import { masked } from './mask.ts';
+
+/** Which sync a card is about, and how it is edited. */
+export interface Named {
+  readonly name: string;
+  readonly framework: FrameworkId;
+}
+
+/** The command that edits a sync of a framework. */
+export const editCommands: Readonly<Record<FrameworkId, string>> = {
+  notify: 'edit',
+  objects: 'edit-sync',
+  events: 'edit-sync',
+  audiences: 'edit-audience',
+  files: 'edit-export',
+  tasks: 'edit-task',
+};
+
+/** Said once when a sync breaks: what, since when, what was not done, what to press. Edited while it goes on. */
+export function brokenCard(sync: Named, failure: Failure, since: string): Card {
+  const { name } = sync;
+  const kept =
+    sync.framework === 'notify'
+      ? 'what could not be said is kept and tried again at each run'
+      : 'what was not taken is kept and tried again at each run';
+  return {
+    title: `${name} has a problem`,
+    tone: 'bad',
+    blocks: [
+      text(failure.message),
+      ...reasonBlocks(failure.refusals ?? []),
+      ...(failure.fix === undefined ? [] : [text(bold('What now: '), failure.fix)]),
+      context(`Since ${since} · ${kept} · no more about this until it works again`),
+      actions(...buttonsFor(sync, failure)),
+    ],
+    fallback: `${name} has a problem: ${failure.message}`,
+  };
+}
+
+function buttonsFor(sync: Named, failure: Failure): readonly (Action | undefined)[] {
+  const { name } = sync;
+  const edit = button('Edit', editCommands[sync.framework], { [editField(sync)]: name });
+  const pause = button('Pause', 'pause', { name });
+  if (failure.code === 'GUARD_TRIPPED') {
+    const confirm = 'This lets the next run do what it was stopped from doing. Go on?';
+    return [
+      button('Preview', 'preview', { name }, { style: 'primary' }),
+      button('Run anyway', 'run', { name, anyway: 'true' }, { style: 'danger', confirm }),
+      edit,
+      pause,
+    ];
+  }
+  const rows = (failure.refusals?.length ?? 0) > 0;
+  return [
+    button('Retry', 'retry', { name }, { style: 'primary' }),
+    rows ? button('Errors', 'errors', { name }) : undefined,
+    rows ? button('Errors as CSV', 'errors', { name, csv: 'true' }) : undefined,
+    edit,
+    pause,
+  ];
+}
+
+function editField({ framework }: Named): string {
+  return framework === 'notify' ? 'alert' : 'sync';
+}
+
+/** Why rows were refused, a line each. */
+export function reasonBlocks(refusals: NonNullable<Failure['refusals']>): readonly Block[] {
+  return refusals.map(({ reason, count: times, example }) =>
+    text('• ', bold(count(times, 'row')), `: ${reason} For one, `, code(masked(example))),
+  );
+}
+
+/** What the same card becomes, and what is said, once it works again. */
+export function mendedCard(sync: Named, was: string, since: string, at: string): Card {
+  const { name, framework } = sync;
+  const done =
+    framework === 'notify' ? 'What was held back has been said.' : 'What was held back was delivered.';
+  return {
+    title: `${name} works again`,
+    tone: 'good',
+    blocks: [text('Since ', bold(at), `. ${done}`), context(`It had failed since ${since}: ${was}`)],
+    fallback: `${name} works again`,
+  };
+}

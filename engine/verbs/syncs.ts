@@ -1,0 +1,247 @@
+import type { Caller } from '../contracts/command.ts';
+import { ActivateError } from '../contracts/errors.ts';
+import { formatTarget } from '../contracts/refs.ts';
+import type { Column } from '../contracts/source.ts';
+import type { Rehearsal } from '../delivery/rehearsal.ts';
+import type { Framework } from '../frameworks/framework.ts';
+import { type DryRun, rehearseRows, rehearseRun } from '../run/rehearse.ts';
+import { nextRun } from '../schedule/cron.ts';
+import type { Finding, Services, SyncDetail, SyncDraft } from '../services.ts';
+import { checkSettings, type DeliveryFramework, parseSettings } from '../setup/index.ts';
+import { connectionById, connectionNamed } from '../store/connections.ts';
+import { dropModelIfUnused, type Model, modelById, saveModel } from '../store/models.ts';
+import { createPlans } from '../store/plans.ts';
+import { openRejections, reasonsOf, skipRejections } from '../store/rejections.ts';
+import { recentRuns } from '../store/runs.ts';
+import {
+  deleteSync,
+  insertSync,
+  listSyncs,
+  muteSync,
+  pauseSync,
+  resumeSync,
+  type Sync,
+  syncNamed,
+  updateSync,
+} from '../store/syncs.ts';
+import { alertDetail } from './alerts.ts';
+import type { Examiner } from './examine.ts';
+import type { VerbParts } from './parts.ts';
+import { whyOf } from './why.ts';
+
+/** Syncs of every framework: looking at them, making them, and what became of their rows. */
+export function syncVerbs(parts: VerbParts, examiner: Examiner): Services['syncs'] {
+  const named = (name: string): Promise<Sync> => syncNamed(parts.db, name);
+  return {
+    list: async () => Promise.all((await listSyncs(parts.db)).map((sync) => detailOf(parts, sync))),
+    show: async (name) => detailOf(parts, await named(name)),
+    check: (draft) => check(parts, examiner, draft),
+    rehearse: (draft, finding) => rehearseDraft(parts, draft, finding),
+    dryRun: async (name) => dryRun(parts, await named(name)),
+    create: (draft, by) => create(parts, examiner, draft, by),
+    update: (name, draft) => update(parts, examiner, name, draft),
+    pause: async (name) => pauseSync(parts.db, (await named(name)).id),
+    resume: async (name) => {
+      const sync = await named(name);
+      const at = nextRun(sync, parts.now());
+      await resumeSync(parts.db, sync.id, at);
+      return at;
+    },
+    remove: async (name) => {
+      const sync = await named(name);
+      await parts.db.transaction(async (sql) => {
+        await deleteSync(sql, sync.id);
+        await dropModelIfUnused(sql, sync.modelId);
+      });
+    },
+    mute: async (name, until) => muteSync(parts.db, (await named(name)).id, until),
+    reasons: async (name) => reasonsOf(parts.db, (await named(name)).id),
+    rejections: async (name, reason, limit) => {
+      const sync = await named(name);
+      return openRejections(parts.db, sync.id, reason, limit);
+    },
+    skip: async (name, which) => skipRejections(parts.db, (await named(name)).id, which),
+    why: async (name, key) => whyOf(parts, await named(name), key),
+  };
+}
+
+/** A sync with everything that describes it. */
+export async function detailOf(parts: VerbParts, sync: Sync): Promise<SyncDetail> {
+  if (sync.framework === 'notify') {
+    return alertDetail(parts, sync);
+  }
+  const model = await modelById(parts.db, sync.modelId);
+  const [source, destination, [lastRun]] = await Promise.all([
+    connectionById(parts.db, 'source', model.sourceId),
+    connectionById(parts.db, 'destination', sync.destinationId as number),
+    recentRuns(parts.db, sync.id, 1),
+  ]);
+  return { kind: 'sync', sync, model, source, destination, lastRun, goesTo: [destination.name] };
+}
+
+/** The framework of a draft, rehearsing. */
+function rehearsing(parts: VerbParts, framework: DeliveryFramework): (rehearsal: Rehearsal) => Framework {
+  return (rehearsal) => {
+    const made = parts.frameworks(rehearsal).get(framework);
+    if (made === undefined) {
+      throw new ActivateError('BUG', `There is no framework ${framework}.`);
+    }
+    return made;
+  };
+}
+
+async function check(
+  parts: VerbParts,
+  examiner: Examiner,
+  draft: SyncDraft,
+): Promise<{ readonly warnings: readonly string[]; readonly columns: readonly Column[] }> {
+  const columns = await examiner.columns(draft.source, draft.sql);
+  const warnings = await verified(parts, draft, columns);
+  return { warnings, columns };
+}
+
+/** Asks the destination whether this can work, and refuses a key that is no column. */
+async function verified(
+  parts: VerbParts,
+  draft: SyncDraft,
+  columns: readonly Column[],
+): Promise<readonly string[]> {
+  const names = columns.map((column) => column.name);
+  const missing = draft.key.find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    const sentence = `There is no column "${missing}". The columns are: ${names.join(', ')}.`;
+    throw new ActivateError('INPUT_INVALID', sentence, { fields: { key: sentence } });
+  }
+  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
+  return checkSettings(parts.connections, destination, draft.framework, draft.settings, {
+    columns,
+    key: draft.key,
+    timeZone: draft.schedule.timeZone,
+  });
+}
+
+async function rehearseDraft(parts: VerbParts, draft: SyncDraft, finding: Finding): Promise<DryRun> {
+  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
+  const model: Model = {
+    id: 0,
+    name: draft.model ?? draft.name,
+    sourceId: 0,
+    sql: draft.sql,
+    key: draft.key,
+    columns: finding.columns,
+  };
+  const sync = unsaved(draft, destination.id);
+  const make = rehearsing(parts, draft.framework);
+  const signal = AbortSignal.timeout(60_000);
+  return rehearseRows(parts, sync, model, finding.sample.rows, make, signal);
+}
+
+/** A draft as the sync that it would be. */
+function unsaved(draft: SyncDraft, destinationId: number): Sync {
+  return {
+    id: 0,
+    name: draft.name,
+    framework: draft.framework,
+    modelId: 0,
+    destinationId,
+    settings: parseSettings(draft.framework, draft.settings),
+    cron: draft.schedule.cron,
+    timeZone: draft.schedule.timeZone,
+    state: 'active',
+    nextDueAt: null,
+    reportTo: null,
+    mutedUntil: null,
+    failingSince: null,
+    failure: null,
+    version: 1,
+    resend: false,
+    createdBy: null,
+  };
+}
+
+async function dryRun(parts: VerbParts, sync: Sync): Promise<DryRun> {
+  if (sync.framework === 'notify') {
+    throw new ActivateError('INPUT_INVALID', `${sync.name} is an alert.`, {
+      fix: `To see its message, say: /activate test ${sync.name}.`,
+    });
+  }
+  const model = await modelById(parts.db, sync.modelId);
+  const reading = { ...parts, plans: createPlans(parts.db), readTimeoutMs: 5 * 60_000 };
+  const make = rehearsing(parts, sync.framework);
+  return rehearseRun(reading, sync, model, make, AbortSignal.timeout(6 * 60_000));
+}
+
+async function create(
+  parts: VerbParts,
+  examiner: Examiner,
+  draft: SyncDraft,
+  by: Caller,
+): Promise<SyncDetail> {
+  const columns = await examiner.describe(draft.source, draft.sql);
+  await verified(parts, draft, columns);
+  const source = await connectionNamed(parts.db, 'source', draft.source);
+  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
+  const sync = await parts.db.transaction(async (sql) => {
+    const model = await saveModel(sql, {
+      name: draft.model ?? draft.name,
+      sourceId: source.id,
+      sql: draft.sql,
+      key: draft.key,
+      columns,
+    });
+    return insertSync(sql, {
+      name: draft.name,
+      framework: draft.framework,
+      modelId: model.id,
+      destinationId: destination.id,
+      settings: parseSettings(draft.framework, draft.settings),
+      cron: draft.schedule.cron,
+      timeZone: draft.schedule.timeZone,
+      reportTo: draft.reportTo ?? (by.conversation.platform === 'cli' ? null : formatTarget(by.conversation)),
+      createdBy: Number(by.id),
+      nextDueAt: parts.now(),
+    });
+  });
+  return detailOf(parts, sync);
+}
+
+async function update(
+  parts: VerbParts,
+  examiner: Examiner,
+  name: string,
+  draft: SyncDraft,
+): Promise<SyncDetail> {
+  const sync = await syncNamed(parts.db, name);
+  if (sync.framework !== draft.framework) {
+    throw new ActivateError('INPUT_INVALID', `${name} is of another kind; make a new one instead.`);
+  }
+  const before = await modelById(parts.db, sync.modelId);
+  const columns = await examiner.describe(draft.source, draft.sql);
+  await verified(parts, draft, columns);
+  const source = await connectionNamed(parts.db, 'source', draft.source);
+  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
+  const settings = parseSettings(draft.framework, draft.settings);
+  const elsewhere = destination.id !== sync.destinationId;
+  const otherKey = JSON.stringify(before.key) !== JSON.stringify(draft.key);
+  const model = await saveModel(parts.db, {
+    name: before.name,
+    sourceId: source.id,
+    sql: draft.sql,
+    key: draft.key,
+    columns,
+  });
+  if (elsewhere || otherKey) {
+    // What was told elsewhere, or under other keys, was not told here.
+    await parts.snapshots.forget(sync.id);
+  }
+  await updateSync(parts.db, sync.id, {
+    modelId: model.id,
+    destinationId: destination.id,
+    settings,
+    cron: draft.schedule.cron,
+    timeZone: draft.schedule.timeZone,
+    nextDueAt: parts.now(),
+    resend: JSON.stringify(settings) !== JSON.stringify(sync.settings),
+  });
+  return detailOf(parts, await syncNamed(parts.db, name));
+}
