@@ -1,4 +1,5 @@
 import type { Connection, Submittable } from 'pg';
+import { tapCopy } from './copy-tap.ts';
 
 const blockBytes = 64 * 1024;
 const pauseAboveBytes = 1024 * 1024;
@@ -25,6 +26,10 @@ export class CopyOut implements Submittable {
 
   submit(connection: Connection): void {
     this.#connection = connection;
+    tapCopy(connection, {
+      data: (block) => this.#push(block),
+      over: () => this.#state === 'done' || this.#failure !== undefined,
+    });
     connection.stream.cork();
     connection.parse({ text: this.#text, name: '', types: [] }, true);
     connection.bind({}, true);

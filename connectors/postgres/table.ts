@@ -137,8 +137,9 @@ const columns = `
     'lockedSequence', (
       SELECT min(s.oid::regclass::text) FROM pg_attrdef d
       JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass
-      JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
-      WHERE d.adrelid = c.oid AND d.adnum = a.attnum AND NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE')),
+      JOIN pg_class s ON s.oid = p.refobjid
+      WHERE d.adrelid = c.oid AND d.adnum = a.attnum
+        AND CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END),
     'rights', json_build_object(
       'select', has_column_privilege(c.oid, a.attnum, 'SELECT'),
       'insert', has_column_privilege(c.oid, a.attnum, 'INSERT'),

@@ -1,8 +1,8 @@
-import type { Operation, Outcome } from '../../engine/contracts/destination.ts';
+import type { Item, Operation, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Failure, passing } from './errors.ts';
 import type { Change } from './statements.ts';
-import { titleOf } from './table.ts';
+import { type TableColumn, titleOf } from './table.ts';
 
 /** Whether a single row is at fault: its values, or what a rule or a trigger of the table makes of them. */
 export function isOfRow({ code = '', routine }: Failure): boolean {
@@ -11,14 +11,19 @@ export function isOfRow({ code = '', routine }: Failure): boolean {
 }
 
 /** Why a lone row was refused. Neither the message nor the detail of PostgreSQL is repeated: both may hold values. */
-export function rejection(failure: Failure, change: Change, operation: Operation): Outcome {
-  const columns = columnsOf(failure, change);
+export function rejection(
+  failure: Failure,
+  change: Change,
+  operation: Operation,
+  values: Item['values'],
+): Outcome {
+  const columns = columnsOf(failure, change, values);
   const field = columns.length === 1 ? { field: columns[0] as string } : {};
   return { state: 'rejected', reason: reasonOf(failure, change, operation, columns), ...field };
 }
 
 /** The columns that an error is about, as far as it says so. */
-function columnsOf(failure: Failure, { table, columns }: Change): readonly string[] {
+function columnsOf(failure: Failure, { table, columns }: Change, values: Item['values']): readonly string[] {
   if (failure.column !== undefined) {
     return [failure.column];
   }
@@ -30,13 +35,14 @@ function columnsOf(failure: Failure, { table, columns }: Change): readonly strin
   if (parameter !== undefined && failure.code?.startsWith('22') === true) {
     return columns.slice(Number(parameter) - 1, Number(parameter)).map(({ name }) => name);
   }
-  // Of these two the server does not name the column; where only one can be meant, it is that one.
-  const limited = columns.filter(({ fullType, type }) => fullType !== type);
-  const meant =
-    failure.code === '22001'
-      ? limited.filter(({ maxLength }) => maxLength !== null)
-      : limited.filter(({ type }) => failure.code === '22003' && type === 'numeric');
-  return meant.length === 1 ? meant.map(({ name }) => name) : [];
+  // Of these two the server does not name the column.
+  if (failure.code === '22001') {
+    const tooLong = ({ name, maxLength }: TableColumn): boolean =>
+      maxLength !== null && [...String(values[name] ?? '')].length > maxLength;
+    return columns.filter(tooLong).map(({ name }) => name);
+  }
+  const limited = columns.filter(({ fullType, type }) => type === 'numeric' && fullType !== type);
+  return failure.code === '22003' && limited.length === 1 ? limited.map(({ name }) => name) : [];
 }
 
 function reasonOf(

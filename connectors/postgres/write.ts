@@ -146,7 +146,8 @@ async function writePart(
       text = statementOf(batch, call, change);
       await writeRange(from, to);
     } else if (to - from === 1) {
-      outcomes[rows[from] as number] = rejection(failure, change, batch.operation);
+      const row = rows[from] as number;
+      outcomes[row] = rejection(failure, change, batch.operation, batch.items[row]?.values ?? {});
     } else {
       // All or nothing: which row was at fault, the server does not say.
       const middle = Math.floor((from + to) / 2);
