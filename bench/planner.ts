@@ -21,6 +21,8 @@ export interface Measured {
   readonly seconds: number;
   /** Of our process (or psql) and of the whole database server. */
   readonly cpuSeconds: number;
+  /** The server's part of it. */
+  readonly serverCpuSeconds: number;
   readonly peakMb?: number;
 }
 
@@ -80,11 +82,11 @@ function never(): never {
 }
 
 function print(limit: Measured, all: readonly Measured[]): void {
-  for (const { what, seconds, cpuSeconds, peakMb } of all) {
+  for (const { what, seconds, cpuSeconds, serverCpuSeconds, peakMb } of all) {
     const ratio = (cpuSeconds / limit.cpuSeconds).toFixed(2);
     const memory = peakMb === undefined ? '' : `, ${Math.round(peakMb)} MB at most`;
     console.log(
-      `${what}: ${seconds.toFixed(1)} s, CPU ${cpuSeconds.toFixed(2)} s = ${ratio} x psql${memory}`,
+      `${what}: ${seconds.toFixed(1)} s, CPU ${cpuSeconds.toFixed(2)} s = ${ratio} x psql, ${serverCpuSeconds.toFixed(2)} s of it the server's${memory}`,
     );
   }
 }
@@ -121,6 +123,7 @@ async function unchanged(
   const first = await measure(`first run, ${key}`, server, async () => {
     const { lines } = await source.read(query, limits);
     await snapshots.replaceAll(syncId, shape, (write) => baseline({ lines, shape, write }));
+    return undefined;
   });
   const again = await measure(`unchanged run, ${key}`, server, async () => {
     const { lines } = await source.read(query, limits);
@@ -133,6 +136,7 @@ async function unchanged(
     if (counts.rows !== counts.unchanged) {
       throw new Error('a row where there is none');
     }
+    return undefined;
   });
   return { first, again };
 }
@@ -156,7 +160,11 @@ async function copyToNowhere(url: string, wanted: readonly string[]): Promise<nu
 }
 
 /** Runs the work and adds up what it cost here, in the child it reports on, and at the server. */
-async function measure(what: string, server: number, work: () => Promise<number | void>): Promise<Measured> {
+async function measure(
+  what: string,
+  server: number,
+  work: () => Promise<number | undefined>,
+): Promise<Measured> {
   let peak = 0;
   const sampling = setInterval(() => {
     peak = Math.max(peak, process.memoryUsage.rss());
@@ -168,10 +176,12 @@ async function measure(what: string, server: number, work: () => Promise<number 
   clearInterval(sampling);
   const ours = child ?? (user + system) / 1e6;
   const seconds = (performance.now() - startedAt) / 1000;
+  const serverCpuSeconds = (await settledCpu(server)) - theirs;
   return {
     what,
     seconds,
-    cpuSeconds: ours + (await settledCpu(server)) - theirs,
+    cpuSeconds: ours + serverCpuSeconds,
+    serverCpuSeconds,
     ...(child === undefined ? { peakMb: peak / 1e6 } : {}),
   };
 }

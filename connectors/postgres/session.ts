@@ -92,7 +92,7 @@ function opening(timeoutMs: number): string {
     "SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')), 67108864) / 1024 || 'kB', true)",
     // Rows that pass between processes of the server cost it more than sorting them in one: it should spread work whose
     // result is small, an aggregation, and not a sort of everything.
-    'SET LOCAL parallel_tuple_cost = 1',
+    'SET LOCAL parallel_tuple_cost = 0.5',
     "SELECT pg_backend_pid() AS pid, current_setting('server_encoding') AS encoding",
   ].join('; ');
 }
