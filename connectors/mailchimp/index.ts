@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { defineConnector } from '../../engine/contracts/connector.ts';
+import type { Audiences, Call, Member, Outcome, Value } from '../../engine/contracts/destination.ts';
+import { theirWords } from '../../engine/contracts/http.ts';
+import { config, loginOf } from './config.ts';
+import { type Endpoint, openEndpoint, version } from './endpoint.ts';
+import { audiencesThere, create, lists, nameOfTag, type Place, placeOf, traits } from './lists.ts';
+
+/** Tags of an audience: people become contacts, keep whatever status they have, and are tagged. */
+export const mailchimp = defineConnector({
+  id: 'mailchimp',
+  name: 'Mailchimp',
+  summary: 'Keeps a tag on the contacts of a Mailchimp audience in step with your rows.',
+  config,
+  offers: ['audiences'],
+  hosts: ['*.api.mailchimp.com'],
+  api: { version },
+  setup: [
+    'In Mailchimp open Account, Extras, API keys, as a user who may manage contacts, and make a key. It has all rights of that user: there are no scopes.',
+    'Choose the status of new contacts: Subscribed only for people who have agreed to your mails, and of whose agreement you have a record.',
+    'Each list of Activate is a tag of an audience. Who leaves it loses the tag, stays a contact, and keeps their subscription as it is.',
+    'People who have unsubscribed, or whom somebody deleted for good, can be refused by Mailchimp. Activate reports them and leaves them alone.',
+  ],
+  verified: 'Tested against a server of ours that answers as Mailchimp documents, not against Mailchimp.',
+  open: async (values, context) => {
+    const endpoint = openEndpoint(loginOf(values, version), context);
+    return {
+      audiences: audiencesOf(endpoint),
+      check: () => check(endpoint),
+      close: async () => undefined,
+    };
+  },
+});
+
+function audiencesOf(endpoint: Endpoint): Audiences {
+  return {
+    // Ten calls at once are all that an account has, for whoever calls.
+    limits: { rows: 500, concurrency: 5 },
+    identifiers: [{ name: 'email', label: 'E-mail address', rule: 'email', hash: 'none' }],
+    smallest: 0,
+    lists: (typed) => lists(endpoint, typed),
+    create: (name) => create(endpoint, name),
+    traits: (list) => traits(endpoint, placeOf(list).audience),
+    add: (list, members, call) => add(endpoint, placeOf(list), members, call),
+    remove: (list, members, call) => remove(endpoint, placeOf(list), members, call),
+  };
+}
+
+async function check(endpoint: Endpoint): Promise<readonly string[]> {
+  await endpoint.ask({ method: 'GET', path: 'ping' }, z.object({}));
+  const there = await audiencesThere(endpoint);
+  return there.length === 0 ? ['This account has no audience yet: make one in Mailchimp first.'] : [];
+}
+
+// People -------------------------------------------------------------------------------------------------------------
+
+const contact = z.object({
+  email_address: z.string(),
+  tags: z.array(z.object({ id: z.coerce.string() })).default([]),
+});
+
+const upserted = z.object({
+  new_members: z.array(contact),
+  updated_members: z.array(contact),
+  errors: z.array(z.object({ email_address: z.string(), error: z.string().default('') })),
+});
+
+const segmented = z.object({
+  members_added: z.array(contact).default([]),
+  members_removed: z.array(contact).default([]),
+});
+
+/**
+ * Makes contacts of those who are none, then tags those who lack the tag. That is told by the contacts: the call that
+ * tags says the same of somebody who had the tag and of an address that it does not know.
+ */
+async function add(
+  endpoint: Endpoint,
+  place: Place,
+  members: readonly Member[],
+  { signal }: Call,
+): Promise<readonly Outcome[]> {
+  await nameOfTag(endpoint, place, signal);
+  const refusals = members.map(refusalOf);
+  const good = members.filter((_, at) => refusals[at] === undefined);
+  if (good.length === 0) {
+    return refusals.filter((refusal) => refusal !== undefined);
+  }
+  const { new_members: made, updated_members: known, errors } = await upsert(endpoint, place, good, signal);
+  const reasons = new Map(errors.map((error) => [plain(error.email_address), error.error]));
+  const tagged = new Map(
+    [...made, ...known].map(({ email_address: address, tags }) => [
+      plain(address),
+      tags.some(({ id }) => id === place.tag),
+    ]),
+  );
+  const lacking = [...tagged].flatMap(([address, has]) => (has ? [] : [address]));
+  if (lacking.length > 0) {
+    const { members_added: added } = await segment(endpoint, place, { members_to_add: lacking }, signal);
+    for (const { email_address: address } of added) {
+      tagged.set(plain(address), true);
+    }
+  }
+  return members.map((member, at) => refusals[at] ?? outcomeOf(member, reasons, tagged));
+}
+
+/** Only `status_if_new` is sent: a `status` would subscribe people again who have left. */
+function upsert(
+  endpoint: Endpoint,
+  { audience }: Place,
+  members: readonly Member[],
+  signal: AbortSignal,
+): Promise<z.output<typeof upserted>> {
+  // Rows may share an address, and Mailchimp refuses the second one.
+  const contacts = new Map(members.map((member) => [addressOf(member), member.traits]));
+  const json = {
+    members: [...contacts].map(([address, traits]) => ({
+      email_address: address,
+      status_if_new: endpoint.login.statusIfNew,
+      ...(Object.keys(traits).length === 0 ? {} : { merge_fields: mergeFieldsOf(traits) }),
+    })),
+    update_existing: true,
+    // All tags of a contact would be replaced, those of others too.
+    sync_tags: false,
+  };
+  const query = { skip_merge_validation: true };
+  return endpoint.ask(
+    { method: 'POST', path: `lists/${audience}`, query, json, people: true, repeatable: true, signal },
+    upserted,
+  );
+}
+
+function segment(
+  endpoint: Endpoint,
+  { audience, tag }: Place,
+  json: object,
+  signal: AbortSignal,
+): Promise<z.output<typeof segmented>> {
+  const path = `lists/${audience}/segments/${tag}`;
+  return endpoint.ask({ method: 'POST', path, json, people: true, repeatable: true, signal }, segmented);
+}
+
+function outcomeOf(
+  member: Member,
+  reasons: ReadonlyMap<string, string>,
+  tagged: ReadonlyMap<string, boolean>,
+): Outcome {
+  const address = addressOf(member);
+  const reason = reasons.get(address);
+  if (reason !== undefined) {
+    const words = theirWords(reason, [address, member.traits]);
+    return { state: 'rejected', reason: `Mailchimp refuses this contact. It says: ${words}` };
+  }
+  const isTagged = tagged.get(address);
+  if (isTagged === undefined) {
+    return { state: 'unknown', reason: 'Mailchimp does not say what became of this contact.' };
+  }
+  return isTagged
+    ? { state: 'ok' }
+    : { state: 'retry', reason: 'Mailchimp has not tagged this contact yet.' };
+}
+
+/** Takes the tag away, and nothing else. Who was not among those that had it is asked for one by one, to be sure. */
+async function remove(
+  endpoint: Endpoint,
+  place: Place,
+  members: readonly Member[],
+  { signal }: Call,
+): Promise<readonly Outcome[]> {
+  const name = await nameOfTag(endpoint, place, signal);
+  const addresses = [...new Set(members.map(addressOf))];
+  const { members_removed: gone } = await segment(endpoint, place, { members_to_remove: addresses }, signal);
+  const removed = new Set(gone.map(({ email_address: address }) => plain(address)));
+  for (const address of addresses.filter((one) => !removed.has(one))) {
+    const id = createHash('md5').update(address).digest('hex');
+    await endpoint.tell({
+      method: 'POST',
+      path: `lists/${place.audience}/members/${id}/tags`,
+      json: { tags: [{ name, status: 'inactive' }] },
+      people: true,
+      repeatable: true,
+      signal,
+    });
+  }
+  return members.map(() => ({ state: 'ok' }));
+}
+
+const addressOf = (member: Member): string => member.identifiers['email'] ?? '';
+
+/** As we know an address. Mailchimp gives some in quotes, and some with the capitals that it got first. */
+const plain = (address: string): string => address.replaceAll(/["\\]/g, '').toLowerCase();
+
+/** A postal address is taken whole or not at all. */
+function refusalOf({ traits }: Member): Outcome | undefined {
+  const broken = Object.entries(traits).find(
+    ([, value]) => typeof value === 'object' && value !== null && !isAddress(value),
+  );
+  return broken === undefined
+    ? undefined
+    : {
+        state: 'rejected',
+        reason: 'A postal address needs addr1, city, state and zip.',
+        field: broken[0],
+      };
+}
+
+function isAddress(value: object): boolean {
+  const parts = value as Readonly<Record<string, unknown>>;
+  return ['addr1', 'city', 'state', 'zip'].every(
+    (name) => typeof parts[name] === 'string' && parts[name] !== '',
+  );
+}
+
+/** An empty text empties a field, where null would leave it as it is; and a truth value has to be a text. */
+function mergeFieldsOf(traits: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> {
+  return Object.fromEntries(
+    Object.entries(traits).map(([name, value]) => [
+      name,
+      typeof value === 'boolean' ? String(value) : (value ?? ''),
+    ]),
+  );
+}
