@@ -1,6 +1,8 @@
 import type { Connector } from '../engine/contracts/connector.ts';
+import { facebook } from './facebook/index.ts';
+import { mailchimp } from './mailchimp/index.ts';
 import { postgres } from './postgres/index.ts';
 import { webhook } from './webhook/index.ts';
 
 /** Every kind of source and destination, in the order in which a person is offered them. */
-export const connectors = [postgres, webhook] as const satisfies readonly Connector[];
+export const connectors = [postgres, webhook, facebook, mailchimp] as const satisfies readonly Connector[];
