@@ -4,18 +4,20 @@ import { createServer } from 'node:net';
 import { cpus } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { benchAlerts } from './alerts.ts';
 import { benchMessages } from './messages.ts';
 import { benchPlanner } from './planner.ts';
 import { benchSchedules } from './schedules.ts';
 import { endProcess, ownDatabase } from './support.ts';
 
-const parts = ['planner', 'messages', 'schedules'] as const;
+const parts = ['planner', 'messages', 'schedules', 'alerts'] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rows: { type: 'string', default: '1000000' },
     messages: { type: 'string', default: '10000' },
     syncs: { type: 'string', default: '10000' },
+    alerts: { type: 'string', default: '1000' },
   },
 });
 const wanted = (part: (typeof parts)[number]): boolean =>
@@ -34,6 +36,12 @@ try {
   if (wanted('schedules')) {
     await schedules('PostgreSQL', undefined);
     await onRedis();
+  }
+  if (wanted('alerts')) {
+    const one = await benchAlerts(own.url, Number(values.alerts));
+    say(
+      `${one.alerts} unchanged alerts due at once: started after p50 ${Math.round(one.p50)} ms, p99 ${Math.round(one.p99)} ms, all done after ${one.seconds.toFixed(1)} s, CPU ${one.cpuMsPerRun.toFixed(1)} ms each, the database ${one.databaseCpuMs.toFixed(1)} ms`,
+    );
   }
   if (wanted('planner')) {
     await benchPlanner({ rows: Number(values.rows), url: own.url });
