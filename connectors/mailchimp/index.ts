@@ -72,8 +72,8 @@ const segmented = z.object({
 });
 
 /**
- * Makes contacts of those who are none, then tags those who lack the tag. That is told by the contacts: the call that
- * tags says the same of somebody who had the tag and of an address that it does not know.
+ * Makes contacts of those who are none, then tags those who lack the tag. The contacts tell who does: nothing promises
+ * that the call that tags knows somebody who had the tag already from an address that it does not know.
  */
 async function add(
   endpoint: Endpoint,
