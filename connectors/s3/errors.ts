@@ -22,9 +22,13 @@ export class Fault extends Error {
     this.retryAfterMs = seconds > 0 ? seconds * 1000 : undefined;
   }
 
+  get isUnsupported(): boolean {
+    return this.status === 501 || this.word === 'NotImplemented';
+  }
+
   /** Nobody can say whether it was done: no answer came, or one that says nothing. */
   get isOpen(): boolean {
-    return this.status === undefined || this.status < 300 || this.status >= 500;
+    return this.status === undefined || this.status < 300 || (this.status >= 500 && !this.isUnsupported);
   }
 }
 
@@ -131,6 +135,12 @@ function ofStatus(fault: Fault, begun: boolean): Sentence {
       return ['NOT_FOUND', `S3 does not know this place (${word}).`, 'Check bucket, region and endpoint.'];
     case 409:
       return ['UNAVAILABLE', 'Somebody else was writing to the same name.', 'It is tried again by itself.'];
+    case 501:
+      return [
+        'CONFIG_INVALID',
+        'The store can neither say whether a file is there nor refuse to replace it.',
+        'Allow s3:ListBucket on the bucket, so that it can say.',
+      ];
     case 429:
     // Whatever the word, S3 asks for fewer requests with it; to HEAD it sends no word.
     case 503:

@@ -70,9 +70,9 @@ async function check(store: Store, login: Login): Promise<readonly string[]> {
   const bytes = Buffer.from('Activate wrote this to see whether it can. It may be deleted.\n');
   try {
     const before = await store.head(key);
-    await store.put(key, file, bytes, false);
+    await store.put(key, file, bytes, 'replace');
     const there = await store.head(key);
-    const replaced = await store.put(key, file, bytes, true).then(
+    const replaced = await store.put(key, file, bytes, 'looked').then(
       () => true,
       (error: unknown) => !isRefusal(error),
     );

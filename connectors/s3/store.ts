@@ -6,6 +6,12 @@ import { Fault } from './errors.ts';
 /** `hidden`: the answer does not say. Without the right to list, S3 answers 403 for a file that is not there too. */
 export type Found = StoredFile | 'missing' | 'hidden';
 
+/**
+ * What may be under the key already. `replace`: anything. `looked`: nothing, and we saw none; a store that knows no
+ * conditions is taken without. `unseen`: nothing, and we could not see, so that the store has to refuse by itself.
+ */
+export type Fresh = 'replace' | 'looked' | 'unseen';
+
 export interface Part {
   readonly PartNumber: number;
   readonly ETag: string | undefined;
@@ -14,15 +20,14 @@ export interface Part {
 /** The few calls of S3 that we make, by key in the one bucket. Everything throws {@link Fault}. */
 export interface Store {
   head(key: string, signal?: AbortSignal): Promise<Found>;
-  /** `fresh`: only if there is nothing under the key yet. */
-  put(key: string, file: About, bytes: Uint8Array, fresh: boolean, signal?: AbortSignal): Promise<void>;
+  put(key: string, file: About, bytes: Uint8Array, fresh: Fresh, signal?: AbortSignal): Promise<void>;
   begin(key: string, file: About, signal: AbortSignal): Promise<string>;
   part(key: string, upload: string, number: number, bytes: Uint8Array, signal: AbortSignal): Promise<Part>;
   complete(
     key: string,
     upload: string,
     parts: readonly Part[],
-    fresh: boolean,
+    fresh: Fresh,
     signal: AbortSignal,
   ): Promise<void>;
   abandon(key: string, upload: string): Promise<void>;
@@ -54,18 +59,19 @@ export async function openStore(login: Login, applicationName: string): Promise<
       throw new Fault(error);
     }
   };
-  const conditionally = (
-    fresh: boolean,
+  const conditionally = async (
+    fresh: Fresh,
     send: (condition: { IfNoneMatch?: '*' }) => Promise<void>,
-  ): Promise<void> =>
-    fresh
-      ? send({ IfNoneMatch: '*' }).catch((error: unknown) => {
-          if (error instanceof Fault && isUnsupported(error)) {
-            return send({});
-          }
-          throw error;
-        })
-      : send({});
+  ): Promise<void> => {
+    try {
+      await send(fresh === 'replace' ? {} : { IfNoneMatch: '*' });
+    } catch (error) {
+      if (fresh !== 'looked' || !(error instanceof Fault && error.isUnsupported)) {
+        throw error;
+      }
+      await send({});
+    }
+  };
   return {
     head: (key, signal) =>
       ask(quick.send(new sdk.HeadObjectCommand({ Bucket, Key: key }), during(signal))).then(
@@ -150,8 +156,4 @@ function foundOf(fault: Fault): Found {
     default:
       throw fault;
   }
-}
-
-function isUnsupported({ status, word }: Fault): boolean {
-  return status === 501 || word === 'NotImplemented';
 }

@@ -2,7 +2,7 @@ import type { Call, NewFile, StoredFile } from '../../engine/contracts/destinati
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Login } from './config.ts';
 import { explain, Fault } from './errors.ts';
-import type { Found, Part, Store } from './store.ts';
+import type { Found, Fresh, Part, Store } from './store.ts';
 
 const mebibyte = 1024 * 1024;
 const mostParts = 10_000;
@@ -49,10 +49,10 @@ async function write(
   signal: AbortSignal,
   before: Found,
 ): Promise<StoredFile> {
-  const fresh = !file.overwrite;
-  if (fresh && typeof before === 'object') {
+  if (!file.overwrite && typeof before === 'object') {
     throw exists(key);
   }
+  const fresh = file.overwrite ? 'replace' : before === 'missing' ? 'looked' : 'unseen';
   const parts = partsOf(stoppable(body(), signal));
   const first = await parts.next();
   const second = await parts.next();
@@ -62,7 +62,7 @@ async function write(
       await settled(store, login, key, file, signal, () => store.put(key, file, bytes, fresh, signal));
       return { bytes: bytes.byteLength, mark: file.mark };
     }
-    return await inParts(store, login, key, file, signal, andThen([first.value, second.value], parts));
+    return await inParts(store, login, key, file, fresh, signal, andThen([first.value, second.value], parts));
   } finally {
     // Not waited for: a source that hangs would hold up the end of this too.
     void parts.return(undefined).catch(() => undefined);
@@ -74,6 +74,7 @@ async function inParts(
   login: Login,
   key: string,
   file: NewFile,
+  fresh: Fresh,
   signal: AbortSignal,
   pieces: AsyncIterable<Uint8Array | undefined>,
 ): Promise<StoredFile> {
@@ -103,9 +104,7 @@ async function inParts(
     }
     await Promise.all(underWay);
     sent.sort((a, b) => a.PartNumber - b.PartNumber);
-    await settled(store, login, key, file, signal, () =>
-      store.complete(key, id, sent, !file.overwrite, signal),
-    );
+    await settled(store, login, key, file, signal, () => store.complete(key, id, sent, fresh, signal));
     return { bytes, mark: file.mark };
   } catch (error) {
     failed.abort();

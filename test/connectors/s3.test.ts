@@ -182,6 +182,17 @@ describe('S3: only once', () => {
     await expect(files.stat('other.csv')).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
   });
 
+  it('writes nothing that it may not replace, where it can not look and the store knows no condition', async () => {
+    fake.state.conditional = 'refused';
+    fake.state.mayList = false;
+
+    await expect(files.put(file, bodyOf('x'), call())).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      fix: expect.stringContaining('s3:ListBucket'),
+    });
+    expect(fake.state.objects.size).toBe(0);
+  });
+
   it('does not know what was done when answers stay away and nothing can be seen', async () => {
     fake.next(undefined, 'reset', 'reset');
 
