@@ -1,5 +1,6 @@
 import { createPostgresBackend, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
+import { ActivateError } from './contracts/errors.ts';
 import type { Log } from './contracts/log.ts';
 
 /** Carries the ids of runs to workers. A copy of what the database says: losing it loses nothing. */
@@ -40,14 +41,14 @@ async function onPostgres(databaseUrl: string, log: Log): Promise<RunQueue> {
     max: 4,
   };
   const queue = new Queue(name, { connection }, createPostgresBackend);
-  await queue.waitUntilReady();
+  await ready(queue);
   return wrap(
     queue,
     (process, concurrency) =>
       new Worker(
         name,
         process,
-        { connection: { ...connection, migrate: false }, concurrency },
+        { connection: { ...connection, migrate: false }, concurrency, ...running },
         createPostgresBackend,
       ),
     log,
@@ -63,13 +64,13 @@ async function onRedis(redisUrl: string, log: Log): Promise<RunQueue> {
   };
   const connections: Redis[] = [connect()];
   const queue = new Queue(name, { connection: connections[0] as Redis });
-  await queue.waitUntilReady();
+  await ready(queue);
   return wrap(
     queue,
     (process, concurrency) => {
       const connection = connect();
       connections.push(connection);
-      return new Worker(name, process, { connection, concurrency });
+      return new Worker(name, process, { connection, concurrency, ...running });
     },
     log,
     () => {
@@ -80,7 +81,13 @@ async function onRedis(redisUrl: string, log: Log): Promise<RunQueue> {
   );
 }
 
-type Start = (process: (job: { readonly data: Group }) => Promise<void>, concurrency: number) => Closable;
+/**
+ * Started by hand once it is ready: one that lost its connection while it was starting would ask for ever, without a
+ * pause in which anything else could run. After an outage it asks again each second.
+ */
+const running = { autorun: false, runRetryDelay: 1000 } as const;
+
+type Start = (process: (job: { readonly data: Group }) => Promise<void>, concurrency: number) => Runnable;
 
 interface Jobs extends Closable {
   addBulk(jobs: { name: string; data: Group; opts: object }[]): Promise<unknown>;
@@ -89,11 +96,29 @@ interface Jobs extends Closable {
 
 interface Closable {
   on(event: 'error', heard: (error: Error) => void): unknown;
+  waitUntilReady(): Promise<unknown>;
   close(): Promise<void>;
 }
 
+interface Runnable extends Closable {
+  /** Resolves when it is closed. */
+  run(): Promise<void>;
+}
+
+/** Throws UNAVAILABLE when what carries the queue is away. */
+async function ready(part: Closable): Promise<void> {
+  try {
+    await part.waitUntilReady();
+  } catch (cause) {
+    throw new ActivateError('UNAVAILABLE', "The queue can't be reached.", {
+      cause,
+      fix: 'Check that its server runs, then start again.',
+    });
+  }
+}
+
 function wrap(queue: Jobs, start: Start, log: Log, disconnect: () => void): RunQueue {
-  const workers: Closable[] = [];
+  const workers: Runnable[] = [];
   queue.on('error', (error) => log.warn({ error: error.message }, 'queue error'));
   return {
     add: async (runIds) => {
@@ -108,8 +133,11 @@ function wrap(queue: Jobs, start: Start, log: Log, disconnect: () => void): RunQ
     },
     work: async (handle, concurrency) => {
       const worker = start((job) => handle(job.data.runs), concurrency);
-      worker.on('error', (error) => log.warn({ error: error.message }, 'queue worker error'));
+      const heard = (error: Error): void => log.warn({ error: error.message }, 'queue worker error');
+      worker.on('error', heard);
       workers.push(worker);
+      await ready(worker);
+      worker.run().catch(heard);
     },
     waiting: () => queue.getWaitingCount(),
     close: async () => {

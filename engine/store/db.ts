@@ -34,6 +34,8 @@ export function createDb(url: string, options: DbOptions): PooledDb {
   const pool = new pg.Pool(settings);
   // A connection lost while idle; the pool replaces it. Unheard, the event would end the process.
   pool.on('error', (error) => options.log.warn({ error: error.message }, 'database connection lost'));
+  // One lost within a transaction, between two statements: the next statement says so.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return {
     query: (text, values) => ask(pool, text, values),
     transaction: (work) => inTransaction(pool, work),
@@ -100,25 +102,39 @@ async function listen(
 ): Promise<void> {
   const connect = async (): Promise<void> => {
     const client = new pg.Client(settings as pg.ClientConfig);
-    const again = (): void => {
-      client.removeAllListeners();
-      client.on('error', () => undefined);
-      if (!signal.aborted) {
+    let listening = false;
+    // Every end is reported twice, as an error and as an end; one is enough to connect again.
+    client.on('error', () => undefined);
+    client.once('end', () => {
+      if (listening && !signal.aborted) {
         log.warn({ channel }, 'listening connection lost');
-        setTimeout(() => connect().catch(again), 500).unref();
+        later();
       }
-    };
-    client.on('error', again);
-    client.on('end', again);
+    });
     client.on('notification', (note) => heard(note.payload ?? ''));
-    await client.connect();
-    await client.query(`listen ${client.escapeIdentifier(channel)}`);
-    signal.addEventListener('abort', () => {
-      client.removeAllListeners('end');
+    const close = (): void => {
       client
         .end()
         .catch((error: Error) => log.debug({ error: error.message }, 'listening connection closed'));
-    });
+    };
+    try {
+      await client.connect();
+      await client.query(`listen ${client.escapeIdentifier(channel)}`);
+      listening = true;
+    } catch (error) {
+      close();
+      throw error;
+    }
+    client.once('end', () => signal.removeEventListener('abort', close));
+    signal.addEventListener('abort', close);
+  };
+  const later = (): void => {
+    const again = (): void => {
+      if (!signal.aborted) {
+        connect().catch(later);
+      }
+    };
+    setTimeout(again, 500).unref();
   };
   await connect();
 }
