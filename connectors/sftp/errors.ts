@@ -12,6 +12,7 @@ export class Fault extends Error {
   }
 }
 
+export const endOfFile = 1;
 export const noSuchFile = 2;
 
 /** A fault as a sentence for the person. `doing` completes “the server does not let us …”. */

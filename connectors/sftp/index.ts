@@ -20,7 +20,7 @@ export const sftp = defineConnector({
     'Leave the host key empty at first: you are then shown the one that the server has. Compare it with what the owner says, and only then paste it. While keys are changed you can give both, split by a comma.',
     'Files are written under a hidden name (`.name.….part`) and renamed once they are whole. If the server takes files as soon as they are closed, choose to write directly.',
     'Where files are replaced: OpenSSH does it in one step. On a server that can not, there is no file of that name for a moment.',
-    'Put `{{ run }}` into the names of files: SFTP keeps no marks with files, so that after a broken connection a file is known for ours by its name.',
+    'Let the user read what it wrote, if the owner agrees: SFTP keeps no marks with files, so after a broken connection a file is read back to see that it is ours. Where it can not be read, it has to be looked at by a person.',
   ],
   verified: 'Tested against a real OpenSSH server, and a server of our own for what goes wrong.',
   open: async (values) => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type Client from 'ssh2-sftp-client';
 import type { Login } from './config.ts';
-import { explainAttempt, type Failure, Fault, type HostKey, noSuchFile } from './errors.ts';
+import { endOfFile, explainAttempt, type Failure, Fault, type HostKey, noSuchFile } from './errors.ts';
 
 export type ClientClass = typeof Client;
 type Sftp = Awaited<ReturnType<Client['connect']>>;
@@ -17,8 +17,10 @@ export interface Stat {
 export interface Session {
   /** Whether it can put a file in place of another without a moment in which there is none. */
   readonly replaces: boolean;
-  /** `wx` makes a new file, `w` empties one that is there. */
-  open(path: string, how: 'wx' | 'w'): Promise<Buffer>;
+  /** `wx` makes a new file, `w` empties one that is there, `r` reads it. */
+  open(path: string, how: 'wx' | 'w' | 'r'): Promise<Buffer>;
+  /** Fewer bytes than asked for, or none at the end, when there are no more. */
+  read(handle: Buffer, at: number, bytes: number): Promise<Buffer>;
   write(handle: Buffer, bytes: Buffer, at: number): Promise<void>;
   /** On the disk at the far side, where the server can say so. */
   sync(handle: Buffer): Promise<void>;
@@ -228,6 +230,18 @@ function sessionOf(client: Client, sftp: Sftp, waits: Waits): Session {
     open: (path, how) => ask((end: Callback<Buffer>) => sftp.open(path, how, end)),
     write: (handle, bytes, at) =>
       done((end) => sftp.write(handle, bytes, 0, bytes.length, at, end as () => void)),
+    read: async (handle, at, bytes) => {
+      const into = Buffer.alloc(bytes);
+      try {
+        const got = await ask((end: Callback<number>) => sftp.read(handle, into, 0, bytes, at, end));
+        return into.subarray(0, got);
+      } catch (error) {
+        if (error instanceof Fault && error.status === endOfFile) {
+          return into.subarray(0, 0);
+        }
+        throw error;
+      }
+    },
     sync: async (handle) => {
       if (offers(sftp, 'fsync@openssh.com')) {
         await done((end) => sftp.ext_openssh_fsync(handle, end as () => void));

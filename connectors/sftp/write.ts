@@ -35,7 +35,7 @@ export async function putFile(
     const place = placeOf(login, file.path);
     const there = await session.stat(place);
     if (there !== undefined && !file.overwrite) {
-      const done = await earlier(there.size, login, file, body, call);
+      const done = await earlier(session, there.size, login, file, body, call);
       if (done !== undefined) {
         return done;
       }
@@ -53,33 +53,67 @@ export async function putFile(
 
 /**
  * What to do about a file that is there already. SFTP keeps no mark with it, so it is taken for the outcome of an
- * earlier attempt only when there was one, the mark is in the name, and the size is right. Undefined: begin anew.
+ * earlier attempt only when there was one, and every byte of it is as it has to be. Undefined: begin anew.
  */
 async function earlier(
+  session: Session,
   size: number,
   login: Login,
   file: NewFile,
   body: () => AsyncIterable<Uint8Array>,
   call: Call,
 ): Promise<StoredFile | undefined> {
-  const ours = call.again && nameOf(file.path).includes(file.mark);
-  if (ours && size === (await sizeOf(body, call.signal))) {
+  if (call.again && (await isSame(session, placeOf(login, file.path), size, body, call.signal))) {
     return { bytes: size };
   }
-  // Written straight, a file of ours that is too short is what an attempt that died has left.
-  if (ours && login.direct) {
+  // Written straight, a file with our mark in its name is what an attempt that died has left of it.
+  if (call.again && login.direct && nameOf(file.path).includes(file.mark)) {
     return undefined;
   }
   throw exists(file.path);
 }
 
-async function sizeOf(body: () => AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
-  let bytes = 0;
-  for await (const chunk of body()) {
-    signal.throwIfAborted();
-    bytes += chunk.byteLength;
+/** Reads the file back. One that may not be read is not the same: nobody can say. */
+async function isSame(
+  session: Session,
+  place: string,
+  size: number,
+  body: () => AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let handle: Buffer;
+  try {
+    handle = await session.open(place, 'r');
+  } catch (error) {
+    if (error instanceof Fault && error.status !== undefined) {
+      return false;
+    }
+    throw error;
   }
-  return bytes;
+  let at = 0;
+  for await (const chunk of stoppable(body(), signal)) {
+    for (let from = 0; from < chunk.byteLength; from += pieceBytes) {
+      const wanted = chunk.subarray(from, from + pieceBytes);
+      if (at + wanted.byteLength > size || !(await holds(session, handle, at, wanted))) {
+        await session.close(handle);
+        return false;
+      }
+      at += wanted.byteLength;
+    }
+  }
+  await session.close(handle);
+  return at === size;
+}
+
+async function holds(session: Session, handle: Buffer, at: number, wanted: Uint8Array): Promise<boolean> {
+  for (let from = 0; from < wanted.byteLength; ) {
+    const got = await session.read(handle, at + from, wanted.byteLength - from);
+    if (got.byteLength === 0 || got.compare(wanted, from, from + got.byteLength) !== 0) {
+      return false;
+    }
+    from += got.byteLength;
+  }
+  return true;
 }
 
 /** Under the final name from the beginning, for servers that take a file as soon as it is closed. */

@@ -110,6 +110,18 @@ describe.skipIf(!hasSshd)('SFTP: a real OpenSSH server (skipped where there is n
     expect([there('theirs.csv'), there('.theirs.other.hidden')]).toEqual(['theirs', 'theirs']);
   });
 
+  it('finds the file of an attempt that died before it was noted', async () => {
+    await files.put({ ...file, path: 'noted.csv' }, () => inPieces(large(2), 50_000), call());
+
+    const again = await files.put(
+      { ...file, path: 'noted.csv' },
+      () => inPieces(large(2), 50_000),
+      call({ again: true }),
+    );
+
+    expect(again).toEqual({ bytes: 2 * mebibyte });
+  });
+
   it('begins anew where an attempt that died has left a part', async () => {
     writeFileSync(join(sshd.folder, '.again.csv.m1.part'), 'half of it, and longer than the whole');
 
@@ -376,17 +388,31 @@ describe('SFTP: what goes wrong', () => {
     expect(names()).toEqual(['up/orders-m1.csv']);
   });
 
-  it('takes a file for its own only when it tried before, the mark is in the name, and the size is right', async () => {
-    await files.put(file, bodyOf('whole'), call());
+  it('takes a file for its own only when it tried before, and every byte of it is right', async () => {
+    const named = { ...file, path: 'orders.csv' };
+    const whole = large(1);
+    const other = Buffer.from(whole);
+    other[900_000] = 0;
+    await files.put(named, () => inPieces(whole, 50_000), call());
 
-    expect(await files.put(file, bodyOf('whole'), call({ again: true }))).toEqual({ bytes: 5 });
-    expect(await errorOf(files.put(file, bodyOf('whole'), call()))).toMatchObject({ code: 'EXISTS' });
-    expect(await errorOf(files.put(file, bodyOf('longer'), call({ again: true })))).toMatchObject({
+    expect(await files.put(named, () => inPieces(whole, 70_000), call({ again: true }))).toEqual({
+      bytes: mebibyte,
+    });
+    expect(await errorOf(files.put(named, bodyOf(whole), call()))).toMatchObject({ code: 'EXISTS' });
+    for (const wrong of [
+      other,
+      whole.subarray(1),
+      Buffer.concat([whole, Buffer.from('x')]),
+      Buffer.alloc(0),
+    ]) {
+      expect(await errorOf(files.put(named, bodyOf(wrong), call({ again: true })))).toMatchObject({
+        code: 'EXISTS',
+      });
+    }
+    fake.state.mayRead = false;
+    expect(await errorOf(files.put(named, bodyOf(whole), call({ again: true })))).toMatchObject({
       code: 'EXISTS',
     });
-    expect(
-      await errorOf(files.put({ ...file, mark: 'm2' }, bodyOf('whole'), call({ again: true }))),
-    ).toMatchObject({ code: 'EXISTS' });
     expect(fake.to('RENAME')).toHaveLength(1);
   });
 

@@ -8,7 +8,7 @@ const besideClient = createRequire(createRequire(import.meta.url).resolve('ssh2-
 const { Server, utils } = besideClient('ssh2') as typeof import('ssh2');
 type SftpServer = import('ssh2').SFTPWrapper;
 
-const status = { ok: 0, missing: 2, denied: 3, failure: 4 } as const;
+const status = { ok: 0, end: 1, missing: 2, denied: 3, failure: 4 } as const;
 
 interface Handle {
   readonly path: string;
@@ -34,6 +34,7 @@ export interface SftpState {
   /** Plain rename replaces a file that is there, although it must not. */
   renameReplaces: boolean;
   mayDelete: boolean;
+  mayRead: boolean;
   /** Takes a file away as soon as it has its name, as partners do. */
   takesAway: boolean;
   /** Called with each request before it is carried out: what others do meanwhile. */
@@ -67,6 +68,7 @@ export async function startFakeSftp(kex?: readonly string[]): Promise<FakeSftp> 
     keepsOnly: Number.POSITIVE_INFINITY,
     renameReplaces: false,
     mayDelete: true,
+    mayRead: true,
     takesAway: false,
     meanwhile: () => undefined,
     connections: 0,
@@ -257,7 +259,13 @@ function serve(sftp: SftpServer, state: SftpState, line: Line, socket: Socket): 
       if (fresh && state.files.has(path)) {
         return status.failure;
       }
-      state.files.set(path, Buffer.alloc(0));
+      if ((flags & utils.sftp.OPEN_MODE.WRITE) === 0) {
+        if (!state.mayRead) {
+          return status.denied;
+        }
+      } else {
+        state.files.set(path, Buffer.alloc(0));
+      }
       handles.push({ path, closed: false });
       const handle = Buffer.alloc(4);
       handle.writeUInt32BE(handles.length - 1);
@@ -268,6 +276,17 @@ function serve(sftp: SftpServer, state: SftpState, line: Line, socket: Socket): 
   sftp.on('WRITE', (id, handle, offset, data) => {
     const file = fileOf(handle);
     answer('WRITE', id, file?.path ?? '', () => write(state, file, offset, data, socket));
+  });
+  sftp.on('READ', (id, handle, offset, length) => {
+    const path = fileOf(handle)?.path ?? '';
+    answer('READ', id, path, () => {
+      const bytes = state.files.get(path)?.subarray(offset, offset + length) ?? Buffer.alloc(0);
+      if (bytes.length === 0) {
+        return status.end;
+      }
+      sftp.data(id, bytes);
+      return undefined;
+    });
   });
   sftp.on('FSTAT', (id, handle) => {
     const path = fileOf(handle)?.path ?? '';
