@@ -2,7 +2,16 @@ import type { Connector } from '../engine/contracts/connector.ts';
 import { facebook } from './facebook/index.ts';
 import { mailchimp } from './mailchimp/index.ts';
 import { postgres } from './postgres/index.ts';
+import { s3 } from './s3/index.ts';
+import { sftp } from './sftp/index.ts';
 import { webhook } from './webhook/index.ts';
 
 /** Every kind of source and destination, in the order in which a person is offered them. */
-export const connectors = [postgres, webhook, facebook, mailchimp] as const satisfies readonly Connector[];
+export const connectors = [
+  postgres,
+  webhook,
+  facebook,
+  mailchimp,
+  s3,
+  sftp,
+] as const satisfies readonly Connector[];
