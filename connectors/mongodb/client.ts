@@ -1,0 +1,78 @@
+import type { Collection, Db, Document, MongoClient, MongoClientOptions } from 'mongodb';
+import type { Login } from './config.ts';
+import { explain } from './errors.ts';
+
+/** The types of values that the driver brings. */
+export type Bson = typeof import('mongodb')['BSON'];
+
+/** A database, and the driver's types. */
+export interface Far {
+  readonly bson: Bson;
+  readonly login: Login;
+  readonly db: Db;
+  collection(name: string): Collection<Document>;
+  /** Waits for the driver, but not beyond the signal; its errors come out explained. `writing` as {@link explain} says. */
+  wait<T>(work: Promise<T>, signal?: AbortSignal, writing?: boolean): Promise<T>;
+  close(): Promise<void>;
+}
+
+const answerMs = 10_000;
+const silentMs = 60_000;
+
+/** Connects when first asked. Throws CONFIG_INVALID for a connection string that the driver does not understand. */
+export async function openFar(login: Login, applicationName: string): Promise<Far> {
+  const { BSON, MongoClient } = await import('mongodb');
+  const options: MongoClientOptions = {
+    appName: applicationName.slice(0, 120),
+    serverSelectionTimeoutMS: answerMs,
+    connectTimeoutMS: answerMs,
+    socketTimeoutMS: silentMs,
+    maxPoolSize: 4,
+    // Left out, and not written as null.
+    ignoreUndefined: true,
+    ...(login.hasWriteConcern ? {} : { writeConcern: { w: 'majority', wtimeoutMS: 30_000 } }),
+  };
+  const client = make(() => new MongoClient(login.url, options), login);
+  const db = client.db(login.database);
+  return {
+    bson: BSON,
+    login,
+    db,
+    collection: (name) => db.collection(name),
+    wait: async (work, signal, writing) => {
+      try {
+        return await orAbort(work, signal);
+      } catch (thrown) {
+        throw signal?.aborted === true ? signal.reason : explain(thrown, login, writing);
+      }
+    },
+    close: () => client.close(),
+  };
+}
+
+function make(client: () => MongoClient, login: Login): MongoClient {
+  try {
+    return client();
+  } catch (thrown) {
+    throw explain(thrown, login);
+  }
+}
+
+/** The driver can't take back a write that is under way; nobody waits for it any more. */
+async function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) {
+    return work;
+  }
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  work.catch(() => undefined);
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
