@@ -18,11 +18,26 @@ const longestPollMs = 600_000;
 /** A batch of a job may take ten minutes, and is tried ten times. */
 const longestJobMs = 12 * 3_600_000;
 
+/** A ticket whose job has told all that it can: records that it could not write need another one. */
+const spent = 'spent:';
+
+/** The job that an earlier attempt began, and whose results nobody has seen. */
+export function jobBegunFor({ ticket }: Call): string | undefined {
+  return ticket?.startsWith(spent) === true ? undefined : ticket;
+}
+
 /** Writes records by a job of Bulk API 2.0, or goes on with the one that an earlier attempt began for them. */
 export async function runJob(session: Session, work: Work, call: Call, settle: Settle): Promise<void> {
   const job = (await jobBegun(session, call)) ?? (await beginJob(session, work, call));
   const state = await waitFor(job, call);
-  await readResults(job, state, work, call, settle);
+  let isPassing = false;
+  await readResults(job, state, work, call, (at, outcome) => {
+    isPassing ||= outcome.state === 'retry' || outcome.state === 'unknown';
+    settle(at, outcome);
+  });
+  if (isPassing) {
+    await call.keep(`${spent}${job.id}`);
+  }
 }
 
 function jobOf(session: Session, id: string, { signal }: Call): Job {
@@ -31,10 +46,11 @@ function jobOf(session: Session, id: string, { signal }: Call): Job {
 
 /** A job that is still open was never begun to be worked on, and nobody knows whether its data arrived: it is given up. */
 async function jobBegun(session: Session, call: Call): Promise<Job | undefined> {
-  if (call.ticket === undefined) {
+  const begun = jobBegunFor(call);
+  if (begun === undefined) {
     return undefined;
   }
-  const job = jobOf(session, call.ticket, call);
+  const job = jobOf(session, begun, call);
   try {
     const { state } = await job.check();
     if (state !== 'Open') {

@@ -1,7 +1,7 @@
 import type { Connection, Record as Fields } from 'jsforce';
 import type { Call, ObjectBatch, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError, asActivateError } from '../../engine/contracts/errors.ts';
-import { runJob, type Settle } from './bulk.ts';
+import { jobBegunFor, runJob, type Settle } from './bulk.ts';
 import type { Catalog } from './discovery.ts';
 import { outcomeOf, refusalsOf } from './errors.ts';
 import type { Session } from './session.ts';
@@ -20,11 +20,14 @@ export async function writeBatch(
   batch: ObjectBatch,
   call: Call,
 ): Promise<readonly Outcome[]> {
-  await session.mayCall(call.signal);
+  const goesOn = jobBegunFor(call) !== undefined;
+  if (!goesOn) {
+    await session.mayCall(call.signal);
+  }
   const kind = await catalog.known(batch.object, call.signal);
   const outcomes = new Array<Outcome | undefined>(batch.items.length).fill(undefined);
   const work = await workOf(session.api({ signal: call.signal }), kind, batch, call, outcomes);
-  const isBulk = call.ticket !== undefined || (work.sends.length >= bulkFrom && work.sends.every(fitsCsv));
+  const isBulk = goesOn || (work.sends.length >= bulkFrom && work.sends.every(fitsCsv));
   const settle: Settle = (at, outcome) => {
     outcomes[at] = withUrl(outcome, session.login.home);
   };

@@ -42,6 +42,7 @@ export function standardOrg(): Org {
     }),
     fieldNamed('OwnerId', 'reference', { referenceTo: ['User'], defaultedOnCreate: true }),
     fieldNamed('ActivityDate', 'date'),
+    fieldNamed('RecordTypeId', 'reference', { referenceTo: ['RecordType'] }),
     fieldNamed('WhatId', 'reference', { referenceTo: ['Account'] }),
     fieldNamed('IsClosed', 'boolean', { createable: false, updateable: false }),
     fieldNamed('IsDeleted', 'boolean', { createable: false, updateable: false }),

@@ -87,6 +87,8 @@ export class Org {
   readonly pinned = new Set<string>();
   now = (): Date => new Date();
   private made = 0;
+  /** Ids by the values of fields that records are found by. */
+  private readonly index = new Map<string, Set<string>>();
 
   add(name: string, prefix: string, fields: readonly OrgField[]): Kind {
     const system = [
@@ -194,7 +196,7 @@ export class Org {
     if (fault !== undefined) {
       return fault;
     }
-    kind.records.set(id, computed(kind, withoutNulls({ ...there, ...changes })));
+    this.keep(kind, computed(kind, withoutNulls({ ...there, ...changes })));
     return { id, success: true, created: false, errors: [] };
   }
 
@@ -207,7 +209,7 @@ export class Org {
         `Field name provided, ${key} is not an External ID or indexed field`,
       );
     }
-    const same = this.live(kind).filter((one) => fold(field, one[key]) === fold(field, record[key]));
+    const same = this.same(kind, field, record[key]);
     if (same.length > 1) {
       return refused('DUPLICATE_EXTERNAL_ID', `${key}: more than one record found for external id field`, [
         key,
@@ -228,7 +230,7 @@ export class Org {
     if (Object.values(there).some((value) => this.pinned.has(String(value)))) {
       return refused('DELETE_FAILED', 'Your attempt to delete the record could not be completed', []);
     }
-    kind.records.set(id, { ...there, IsDeleted: true });
+    this.keep(kind, { ...there, IsDeleted: true });
     return { id, success: true, errors: [] };
   }
 
@@ -238,9 +240,7 @@ export class Org {
     );
     for (const [name, value] of given) {
       const field = fieldOf(kind, name);
-      const twin = field.unique
-        ? this.live(kind).find((one) => fold(field, one[name]) === fold(field, value) && one['Id'] !== own)
-        : undefined;
+      const twin = field.unique ? this.same(kind, field, value).find((one) => one['Id'] !== own) : undefined;
       const fault =
         twin === undefined
           ? faultOf(field, String(value))
@@ -256,12 +256,32 @@ export class Org {
     return undefined;
   }
 
+  private keep(kind: Kind, record: Rec): void {
+    const id = String(record['Id']);
+    kind.records.set(id, record);
+    for (const field of kind.fields.filter(({ unique, idLookup }) => unique || idLookup)) {
+      const place = placeOf(kind, field, record[field.name]);
+      this.index.set(place, (this.index.get(place) ?? new Set()).add(id));
+    }
+  }
+
+  /** Live records that have this value in a field that records are found by. */
+  private same(kind: Kind, field: OrgField, value: unknown): readonly Rec[] {
+    return [...(this.index.get(placeOf(kind, field, value)) ?? [])]
+      .map((id) => kind.records.get(id) ?? {})
+      .filter((one) => one['IsDeleted'] !== true && fold(field, one[field.name]) === fold(field, value));
+  }
+
   private put(kind: Kind, { attributes, ...values }: Rec): string {
     this.made += 1;
     const id = `${kind.prefix}${String(this.made).padStart(12, '0')}AAA`;
-    kind.records.set(id, computed(kind, { CreatedDate: this.now().toISOString(), ...values, Id: id }));
+    this.keep(kind, computed(kind, { CreatedDate: this.now().toISOString(), ...values, Id: id }));
     return id;
   }
+}
+
+function placeOf(kind: Kind, field: OrgField, value: unknown): string {
+  return JSON.stringify([kind.name, field.name, fold(field, value)]);
 }
 
 function faultOf(field: OrgField, text: string): RowResult | undefined {
