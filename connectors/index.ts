@@ -3,6 +3,7 @@ import { facebook } from './facebook/index.ts';
 import { mailchimp } from './mailchimp/index.ts';
 import { postgres } from './postgres/index.ts';
 import { s3 } from './s3/index.ts';
+import { salesforce } from './salesforce/index.ts';
 import { sftp } from './sftp/index.ts';
 import { webhook } from './webhook/index.ts';
 
@@ -13,5 +14,6 @@ export const connectors = [
   facebook,
   mailchimp,
   s3,
+  salesforce,
   sftp,
 ] as const satisfies readonly Connector[];

@@ -317,7 +317,7 @@ function isNothing(value: unknown): boolean {
   return value === null || value === undefined || value === '';
 }
 
-export function refused(statusCode: string, message: string, fields: readonly string[]): RowResult {
+function refused(statusCode: string, message: string, fields: readonly string[]): RowResult {
   return { success: false, errors: [{ statusCode, message, fields }] };
 }
 
