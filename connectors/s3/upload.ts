@@ -10,11 +10,11 @@ const mostParts = 10_000;
 const atOnce = 3;
 
 /**
- * In bytes, by the part's number from 1. All of one size up to 78 GiB, since some stores want it so; then larger, since
- * 10,000 parts of that size would end at 156 GiB. The last one comes to 390 GiB.
+ * In bytes, by the part's number from 1. All of one size up to 39 GiB, since some stores want it so and memory is held
+ * for each; then larger, since 10,000 parts of that size would end at 78 GiB. The last one comes to 351 GiB.
  */
 export function partBytes(number: number): number {
-  return (number <= 5_000 ? 16 : 64) * mebibyte;
+  return (number <= 5_000 ? 8 : 64) * mebibyte;
 }
 
 /**

@@ -89,6 +89,16 @@ describe.skipIf(!hasSshd)('SFTP: a real OpenSSH server (skipped where there is n
     expect(readFileSync(join(sshd.folder, 'large.bin')).equals(bytes)).toBe(true);
   });
 
+  it('has a file on the disk before it gets its name', async () => {
+    const before = sshd.said().length;
+
+    await files.put({ ...file, path: 'safe.csv', overwrite: true }, bodyOf('x'), call());
+
+    const log = (): string => sshd.said().slice(before);
+    await vi.waitFor(() => expect(log()).toContain('posix-rename'));
+    expect(log()).toMatch(/fsync[\s\S]*close[\s\S]*posix-rename/);
+  });
+
   it('does not replace a file unless it may, and then in one step', async () => {
     await files.put({ ...file, path: 'latest.csv' }, bodyOf('first'), call());
 

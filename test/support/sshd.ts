@@ -4,10 +4,16 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
+const sftpServer = [
+  '/usr/lib/openssh/sftp-server',
+  '/usr/libexec/openssh/sftp-server',
+  '/usr/libexec/sftp-server',
+].find((path) => existsSync(path));
 const program = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd'].find((path) => existsSync(path));
 
 /** Whether this machine has OpenSSH's server. Tests that need it are skipped by name where it has none. */
-export const hasSshd = program !== undefined && spawnSync('ssh-keygen', ['-?']).error === undefined;
+export const hasSshd =
+  program !== undefined && sftpServer !== undefined && spawnSync('ssh-keygen', ['-?']).error === undefined;
 
 export interface Sshd {
   readonly port: number;
@@ -24,6 +30,8 @@ export interface Sshd {
   readonly fingerprint: string;
   /** A folder that the user may write to. */
   readonly folder: string;
+  /** What it logged: each request, by its name in OpenSSH. */
+  said(): string;
   stop(): Promise<void>;
 }
 
@@ -31,6 +39,7 @@ export interface Sshd {
 export async function startSshd(): Promise<Sshd> {
   const home = mkdtempSync(join(tmpdir(), 'activate-sshd-'));
   const folder = join(home, 'upload');
+  const log = join(home, 'sftp.log');
   mkdirSync(folder);
   const passphrase = 'open sesame';
   const keys = {
@@ -57,7 +66,8 @@ export async function startSshd(): Promise<Sshd> {
       'PasswordAuthentication no',
       'KbdInteractiveAuthentication no',
       'PermitRootLogin prohibit-password',
-      'Subsystem sftp internal-sftp',
+      // Run by a shell, so that what it logs can be read.
+      `Subsystem sftp ${sftpServer} -e -l DEBUG1 2>>${log}`,
       '',
     ].join('\n'),
   );
@@ -91,6 +101,7 @@ export async function startSshd(): Promise<Sshd> {
     strangersKey: keys.stranger.private,
     fingerprint,
     folder,
+    said: () => (existsSync(log) ? readFileSync(log, 'utf8') : ''),
     stop: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill();
