@@ -1,4 +1,4 @@
-import type { AnyBulkWriteOperation, BulkWriteResult, Document } from 'mongodb';
+import type { AnyBulkWriteOperation, BulkWriteResult, Document, WriteError } from 'mongodb';
 import type { Call, Item, ObjectBatch, Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Far } from './client.ts';
@@ -19,16 +19,9 @@ interface Op {
 
 type Rejected = Outcome & { readonly state: 'rejected' };
 
-interface WriteFailure {
-  readonly index: number;
-  readonly code: number;
-  readonly errmsg?: string;
-  readonly errInfo?: Document;
-}
-
 /** What became of some operations, by their place among them. */
 interface Answer {
-  readonly failures: readonly WriteFailure[];
+  readonly failures: readonly WriteError[];
   readonly counts: Pick<BulkWriteResult, 'matchedCount' | 'upsertedCount' | 'insertedCount'>;
   /** Written, though not yet by as many servers as was asked for. */
   readonly unsure: boolean;
@@ -193,27 +186,14 @@ async function send(
 
 /** A bulk write throws when any row failed, with all that did not fail done: this is no error then. */
 function partial(thrown: unknown): Answer {
-  const { name, result, writeErrors } = thrown as {
-    readonly name?: string;
-    readonly result?: BulkWriteResult;
-    readonly writeErrors?: WriteFailure | readonly WriteFailure[];
-  };
-  // One error comes bare, several as a list.
-  const failures = writeErrors === undefined ? [] : [writeErrors].flat();
+  const { name, result } = thrown as { readonly name?: string; readonly result?: BulkWriteResult };
+  // Those of the error itself are left out when the servers were too few as well, and one alone comes without a list.
+  const failures = result?.getWriteErrors() ?? [];
   const unsure = result?.getWriteConcernError() !== undefined;
   if (name !== 'MongoBulkWriteError' || result === undefined || (failures.length === 0 && !unsure)) {
     throw thrown;
   }
-  return {
-    failures: failures.map(({ index, code, errmsg, errInfo }) => ({
-      index,
-      code,
-      ...(errmsg === undefined ? {} : { errmsg }),
-      ...(errInfo === undefined ? {} : { errInfo }),
-    })),
-    counts: result,
-    unsure,
-  };
+  return { failures, counts: result, unsure };
 }
 
 /** Codes of single rows that are about the connection or its rights all the same. */
@@ -225,7 +205,7 @@ async function settleFailures(
   batch: ObjectBatch,
   call: Call,
   ops: readonly Op[],
-  failures: readonly WriteFailure[],
+  failures: readonly WriteError[],
   outcomes: Outcome[],
 ): Promise<void> {
   const stop = failures.find(({ code }) => fatal.has(code));
@@ -250,7 +230,7 @@ async function settleDuplicates(
   batch: ObjectBatch,
   call: Call,
   ops: readonly Op[],
-  duplicates: readonly WriteFailure[],
+  duplicates: readonly WriteError[],
 ): Promise<ReadonlyMap<number, Outcome>> {
   if (batch.operation === 'upsert') {
     // Two writers with the same new key: one of them comes second, and finds the document when it looks again.
@@ -282,9 +262,9 @@ async function retryRace(
   far: Far,
   batch: ObjectBatch,
   ops: readonly Op[],
-  duplicates: readonly WriteFailure[],
+  duplicates: readonly WriteError[],
   call: Call,
-): Promise<ReadonlyMap<number, WriteFailure>> {
+): Promise<ReadonlyMap<number, WriteError>> {
   const indexes = duplicates.map(({ index }) => index);
   const { failures } = await send(
     far,
@@ -296,7 +276,7 @@ async function retryRace(
 }
 
 /** Why one document was not written. The text of the server is not repeated: it holds values. */
-function failureOf(facts: CollectionFacts, { code, errmsg, errInfo }: WriteFailure): Outcome {
+function failureOf(facts: CollectionFacts, { code, errmsg, errInfo }: WriteError): Outcome {
   if (isPassing(code) || code === 16500) {
     const waitMs = Number(/RetryAfterMs=(\d+)/.exec(errmsg ?? '')?.[1] ?? Number.NaN);
     const reason = `MongoDB could not write it now (code ${code}).`;
