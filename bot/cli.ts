@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
@@ -36,7 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const running = await start(env, { web: false, worker, demo: false }, log);
   try {
     const id = userInfo().username;
-    return await runCli(argv, {
+    return await runCli(await withFile(argv), {
       dispatch: running.dispatch,
       io: terminal(),
       origin: {
@@ -46,6 +47,19 @@ async function main(argv: readonly string[]): Promise<number> {
     });
   } finally {
     await running.stop();
+  }
+}
+
+/** `plan` and `apply` take a file's name: what they get is the file. */
+async function withFile(argv: readonly string[]): Promise<readonly string[]> {
+  const [command = '', path, ...rest] = argv;
+  if (!['plan', 'apply'].includes(command) || path === undefined || /^(--|yaml=)/.test(path)) {
+    return argv;
+  }
+  try {
+    return [command, `yaml=${await readFile(path, 'utf8')}`, ...rest];
+  } catch (cause) {
+    throw new ActivateError('INPUT_INVALID', `The file ${path} can't be read.`, { cause });
   }
 }
 

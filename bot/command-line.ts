@@ -173,7 +173,8 @@ function introduce(field: Field, offered: Options): string {
 function finish(reply: Exclude<Reply, { kind: 'form' }>, io: Terminal, json: boolean): number {
   const failed = reply.kind === 'card' && reply.card.tone === 'bad';
   if (json) {
-    io.out(JSON.stringify(reply, withoutBytes));
+    const data = reply.kind === 'card' ? reply.data : undefined;
+    io.out(JSON.stringify(data ?? reply, withoutBytes));
     return failed ? 1 : 0;
   }
   const text = reply.kind === 'card' ? drawCard(reply.card, io) : reply.note;

@@ -7,7 +7,7 @@ import type { Raw } from '../engine/contracts/refs.ts';
 import type { Column } from '../engine/contracts/source.ts';
 import type { AlertSettings } from '../engine/model/alert.ts';
 import { describeSchedule, nextRuns, parseSchedule } from '../engine/schedule/cron.ts';
-import type { Services } from '../engine/services.ts';
+import type { Finding, Services } from '../engine/services.ts';
 import {
   at,
   draftOf,
@@ -33,9 +33,8 @@ async function columnNames(raw: Raw, services: Services): Promise<readonly strin
   return (await columnsOf(raw, services)).map((column) => column.name);
 }
 
-/** What fields of these steps offer while a person types. */
-export const alertLookups: Readonly<Record<string, Lookup<Services>>> = {
-  alerts,
+/** What the fields of a query offer while a person types. */
+export const queryLookups: Readonly<Record<string, Lookup<Services>>> = {
   sources,
   columns,
   tables: async (typed, raw, _caller, services) =>
@@ -45,6 +44,12 @@ export const alertLookups: Readonly<Record<string, Lookup<Services>>> = {
       (await services.models.list()).map((model) => model.name),
       typed,
     ),
+};
+
+/** What fields of these steps offer while a person types. */
+export const alertLookups: Readonly<Record<string, Lookup<Services>>> = {
+  ...queryLookups,
+  alerts,
   people: (typed, _raw, caller, services) => services.people.search(typed, caller),
   targets: async (typed, raw, caller, services) => {
     const [channels, people, names] = await Promise.all([
@@ -85,22 +90,26 @@ const query: Step<Services> = {
   },
 };
 
+/** What a query gave: how many rows, the first of them, the columns. */
+export function findingBlocks(finding: Finding): readonly Block[] {
+  return [
+    text(
+      bold(`${finding.rows.toLocaleString('en')} ${finding.rows === 1 ? 'row' : 'rows'}`),
+      ' just now. The first of them:',
+    ),
+    tableBlock(finding.sample, finding.rows),
+    context(finding.columns.map((column) => `${column.name} ${column.native}`).join(' · ')),
+    ...finding.warnings.map((warning) => text('⚠️ ', warning)),
+  ];
+}
+
 const found: Step<Services> = {
   title: 'What was found',
   fields: () => ['key', 'trigger'],
   prepare: async (raw, _caller, services) => {
     const finding = await services.models.recall(raw['source'] ?? '', await queryOf(raw, services));
-    const blocks: Block[] = [
-      text(
-        bold(`${finding.rows.toLocaleString('en')} ${finding.rows === 1 ? 'row' : 'rows'}`),
-        ' just now. The first of them:',
-      ),
-      tableBlock(finding.sample, finding.rows),
-      context(finding.columns.map((column) => `${column.name} ${column.native}`).join(' · ')),
-      ...finding.warnings.map((warning) => text('⚠️ ', warning)),
-    ];
     const key = finding.suggestedKey.length === 0 ? {} : { key: JSON.stringify(finding.suggestedKey) };
-    return { intro: blocks, initial: { ...key, trigger: 'added' } };
+    return { intro: findingBlocks(finding), initial: { ...key, trigger: 'added' } };
   },
   check: async (raw, _caller, services) => {
     const key = splitMany(raw['key'] ?? '');

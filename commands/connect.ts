@@ -1,4 +1,5 @@
-import { actions, button, text } from '../engine/cards/build.ts';
+import { actions, button, code, text } from '../engine/cards/build.ts';
+import type { Inline } from '../engine/contracts/card.ts';
 import type { Connector } from '../engine/contracts/connector.ts';
 import { ActivateError } from '../engine/contracts/errors.ts';
 import { type Fields, field } from '../engine/contracts/form.ts';
@@ -7,7 +8,7 @@ import { slug } from './alert-fields.ts';
 import { type AnyCommand, defineCommand } from './define.ts';
 import { rawOf } from './raw.ts';
 
-/** Builds the command that connects a warehouse; its fields are those that the connectors declare. */
+/** Builds the command that connects a warehouse or a tool; its fields are those that the connectors declare. */
 export function connectOf(connectors: readonly Connector[]): AnyCommand {
   const kinds = Object.fromEntries(connectors.map((connector) => [connector.id, connector.name]));
   const declared: Fields = Object.fromEntries(
@@ -15,55 +16,93 @@ export function connectOf(connectors: readonly Connector[]): AnyCommand {
       Object.entries(connector.config).map(([name, one]) => [`${connector.id}_${name}`, field.optional(one)]),
     ),
   );
+  const chosen = (raw: Raw): Connector | undefined =>
+    connectors.find((one) => one.id === (raw['kind'] ?? connectors[0]?.id));
   return defineCommand({
     name: 'connect',
-    title: 'Connect a warehouse',
-    summary: 'Connects a warehouse, after trying the connection.',
+    title: 'Connect',
+    summary: 'Connects a warehouse to read from, or a tool to send rows to, after trying the connection.',
     example: '/activate connect',
     access: 'editor',
     fields: {
-      name: field.text({ label: 'Name', help: 'What you call it: warehouse, production, …', max: 40 }),
+      name: field.text({ label: 'Name', help: 'What you call it: warehouse, crm, …', max: 40 }),
       kind: field.choice({ label: 'Kind', of: kinds }),
+      use: field.optional(field.choice({ label: 'What for', of: uses })),
       ...declared,
     } as Fields,
     steps: [
       {
-        title: 'Connect a warehouse',
+        title: 'Connect',
         fields: () => ['name', 'kind'],
         prepare: async () => ({ initial: { name: 'warehouse', kind: connectors[0]?.id ?? '' } }),
       },
       {
         title: 'The connection',
-        fields: (raw) =>
-          Object.keys(declared).filter((name) => name.startsWith(`${raw['kind'] ?? connectors[0]?.id}_`)),
-        prepare: async () => ({
-          intro: [text('Use a role that can read and nothing else. It is tried before it is kept.')],
+        fields: (raw) => [
+          ...(isBoth(chosen(raw)) ? ['use'] : []),
+          ...Object.keys(declared).filter((name) => name.startsWith(`${chosen(raw)?.id}_`)),
+        ],
+        prepare: async (raw) => ({
+          intro: (chosen(raw)?.setup ?? []).map((sentence) => text(...inCode(sentence))),
+          initial: isBoth(chosen(raw)) ? { use: 'source' } : {},
           submit: 'Try and connect',
         }),
       },
     ],
     run: async (input, caller, services) => {
-      const { name = '', kind = '', ...given } = rawOf(input);
+      const { name = '', kind = '', use, ...given } = rawOf(input);
       const connector = services.connectors.find((one) => one.id === kind);
       if (connector === undefined) {
         throw new ActivateError('INPUT_INVALID', 'Choose a kind.', { fields: { kind: 'Choose a kind.' } });
       }
+      const toRead = isBoth(connector) ? use !== 'destination' : connector.offers.includes('source');
+      const verbs = toRead ? services.sources : services.destinations;
       const warnings = await atFields(connector.id, () =>
-        services.sources.connect(slug(name), connector, unprefixed(connector.id, given), caller),
+        verbs.connect(slug(name), connector, unprefixed(connector.id, given), caller),
       );
-      const card = {
-        title: `${slug(name)} is connected`,
-        tone: warnings.length === 0 ? 'good' : 'warning',
-        blocks: [
-          text('The connection works.'),
-          ...warnings.map((warning) => text('⚠️ ', warning)),
-          actions(button('New alert', 'new-alert', { source: slug(name) }, { style: 'primary' })),
-        ],
-        fallback: `${slug(name)} is connected`,
-      } as const;
-      return { kind: 'card', to: 'caller', card };
+      return { kind: 'card', to: 'caller', card: connectedCard(slug(name), connector, toRead, warnings) };
     },
   }) as AnyCommand;
+}
+
+const uses = { source: 'To read from it', destination: 'To write to it' } as const;
+
+/** Whether a connector can be read from and written to: then it has to be said which is meant. */
+function isBoth(connector: Connector | undefined): boolean {
+  const offers = connector?.offers ?? [];
+  return offers.includes('source') && offers.some((part) => part !== 'source');
+}
+
+function connectedCard(name: string, connector: Connector, toRead: boolean, warnings: readonly string[]) {
+  const next = toRead
+    ? [button('New alert', 'new-alert', { source: name }, { style: 'primary' })]
+    : Object.entries(commandsFor)
+        .filter(([part]) => connector.offers.some((offer) => offer === part))
+        .map(([, [label, command]]) => button(label, command, { destination: name }));
+  return {
+    title: `${name} is connected`,
+    tone: warnings.length === 0 ? 'good' : 'warning',
+    blocks: [
+      text('The connection works.'),
+      ...warnings.map((warning) => text('⚠️ ', warning)),
+      actions(...next.filter((one, at) => next.findIndex((other) => other.label === one.label) === at)),
+    ],
+    fallback: `${name} is connected`,
+  } as const;
+}
+
+/** What can be made with a destination, by the part it offers. */
+const commandsFor: Readonly<Record<string, readonly [string, string]>> = {
+  objects: ['New sync', 'new-sync'],
+  events: ['New sync', 'new-sync'],
+  audiences: ['New audience', 'new-audience'],
+  files: ['New export', 'new-export'],
+  tasks: ['New tasks', 'new-task'],
+};
+
+/** A sentence whose parts in backticks are code. */
+function inCode(sentence: string): readonly Inline[] {
+  return sentence.split('`').map((part, at) => (at % 2 === 1 ? code(part) : part));
 }
 
 function unprefixed(id: string, given: Raw): Raw {

@@ -3,7 +3,7 @@ import { runsChart } from '../engine/cards/chart.ts';
 import { summary } from '../engine/cards/progress.ts';
 import { field } from '../engine/contracts/form.ts';
 import { defineCommand } from './define.ts';
-import { alerts } from './lookups.ts';
+import { syncs } from './lookups.ts';
 
 const charted = 60;
 const listed = 10;
@@ -11,12 +11,12 @@ const listed = 10;
 export const history = defineCommand({
   name: 'history',
   title: 'History',
-  summary: 'Shows the recent runs of an alert, as a picture and as a table.',
+  summary: 'Shows the recent runs of an alert or a sync, as a picture and as a table.',
   example: '/activate history pql-free-tier',
   access: 'viewer',
-  fields: { name: field.lookup({ label: 'Alert', lookup: 'alerts' }) },
+  fields: { name: field.lookup({ label: 'Name', lookup: 'syncs' }) },
   positional: ['name'],
-  lookups: { alerts },
+  lookups: { syncs },
   run: async ({ name }, _caller, services) => {
     const runs = await services.runs.recent(name, charted);
     if (runs.length === 0) {
@@ -45,7 +45,7 @@ export const history = defineCommand({
           alt: `Messages of the last ${runs.length} runs of ${name}`,
         },
         { type: 'table', columns: ['When', 'State', 'Rows', 'What happened'], rows, total: runs.length },
-        actions(button('Show alert', 'show', { name }), button('Run now', 'run', { name })),
+        actions(button('Show', 'show', { name }), button('Run now', 'run', { name })),
       ],
       fallback: `The last run of ${name}: ${summary(runs[0] as (typeof runs)[number])}`,
     } as const;

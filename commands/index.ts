@@ -1,39 +1,66 @@
 import type { Connector } from '../engine/contracts/connector.ts';
+import { apply } from './apply.ts';
 import { claim } from './claim.ts';
 import { connectOf } from './connect.ts';
 import type { AnyCommand } from './define.ts';
 import { remove } from './delete.ts';
+import { destinations } from './destinations.ts';
 import { details } from './details.ts';
 import { draft } from './draft.ts';
 import { edit } from './edit.ts';
+import { editAudience } from './edit-audience.ts';
+import { editExport } from './edit-export.ts';
+import { editSync } from './edit-sync.ts';
+import { editTask } from './edit-task.ts';
+import { errors } from './errors.ts';
+import { exportAll } from './export.ts';
 import { helpOf } from './help.ts';
 import { history } from './history.ts';
 import { home } from './home.ts';
 import { list } from './list.ts';
+import { models } from './models.ts';
 import { mute } from './mute.ts';
 import { newAlert } from './new-alert.ts';
+import { newAudience } from './new-audience.ts';
+import { newExport } from './new-export.ts';
+import { newSync } from './new-sync.ts';
+import { newTask } from './new-task.ts';
 import { notAFit } from './not-a-fit.ts';
 import { pause } from './pause.ts';
+import { plan } from './plan.ts';
+import { preview } from './preview.ts';
 import { release } from './release.ts';
 import { resume } from './resume.ts';
+import { resync } from './resync.ts';
 import { retry } from './retry.ts';
 import { run } from './run.ts';
 import { show } from './show.ts';
+import { skip } from './skip.ts';
 import { snooze } from './snooze.ts';
 import { sql } from './sql.ts';
 import { test } from './test.ts';
 import { unmute } from './unmute.ts';
 import { whoami } from './whoami.ts';
+import { why } from './why.ts';
 
 /** All commands, in the order in which help shows them. */
 export function createCommands(connectors: readonly Connector[]): readonly AnyCommand[] {
   const commands: readonly AnyCommand[] = [
     home,
     newAlert,
+    newSync,
+    newAudience,
+    newExport,
+    newTask,
     list,
     show,
     edit,
+    editSync,
+    editAudience,
+    editExport,
+    editTask,
     run,
+    preview,
     test,
     pause,
     resume,
@@ -41,9 +68,18 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     unmute,
     history,
     retry,
+    errors,
+    skip,
+    resync,
+    why,
     remove,
     connectOf(connectors),
+    destinations,
+    models,
     sql,
+    exportAll,
+    plan,
+    apply,
     draft,
     whoami,
     helpOf(() => commands),

@@ -3,8 +3,8 @@ import { defineCommand } from './define.ts';
 
 export const list = defineCommand({
   name: 'list',
-  title: 'Alerts',
-  summary: 'Lists all alerts and how they are.',
+  title: 'Alerts and syncs',
+  summary: 'Lists all alerts and syncs, and how they are.',
   example: '/activate list',
   access: 'viewer',
   fields: {},

@@ -3,9 +3,15 @@ import type { Options } from '../engine/contracts/form.ts';
 import type { Services } from '../engine/services.ts';
 
 /** Options that several commands offer while a person types. */
-export const alerts: Lookup<Services> = async (typed, _raw, _caller, services) =>
+export const syncs: Lookup<Services> = async (typed, _raw, _caller, services) =>
   matching(
     (await services.syncs.list()).map(({ sync }) => sync.name),
+    typed,
+  );
+
+export const alerts: Lookup<Services> = async (typed, _raw, _caller, services) =>
+  matching(
+    (await services.syncs.list()).filter(({ kind }) => kind === 'alert').map(({ sync }) => sync.name),
     typed,
   );
 

@@ -1,17 +1,17 @@
 import { actions, button, text } from '../engine/cards/build.ts';
 import { field } from '../engine/contracts/form.ts';
 import { defineCommand } from './define.ts';
-import { alerts } from './lookups.ts';
+import { syncs } from './lookups.ts';
 
 export const pause = defineCommand({
   name: 'pause',
-  title: 'Pause an alert',
-  summary: 'Stops an alert until it is resumed; it misses nothing meanwhile, it only speaks later.',
+  title: 'Pause',
+  summary: 'Stops an alert or a sync until it is resumed. Nothing is missed meanwhile: it is made up for.',
   example: '/activate pause pql-free-tier',
   access: 'editor',
-  fields: { name: field.lookup({ label: 'Alert', lookup: 'alerts' }) },
+  fields: { name: field.lookup({ label: 'Name', lookup: 'syncs' }) },
   positional: ['name'],
-  lookups: { alerts },
+  lookups: { syncs },
   run: async ({ name }, caller, services) => {
     await services.syncs.pause(name);
     const card = {

@@ -1,17 +1,17 @@
 import { moment, text } from '../engine/cards/build.ts';
 import { field } from '../engine/contracts/form.ts';
 import { defineCommand } from './define.ts';
-import { alerts } from './lookups.ts';
+import { syncs } from './lookups.ts';
 
 export const resume = defineCommand({
   name: 'resume',
-  title: 'Resume an alert',
-  summary: 'Lets a paused alert go on.',
+  title: 'Resume',
+  summary: 'Lets a paused alert or sync go on.',
   example: '/activate resume pql-free-tier',
   access: 'editor',
-  fields: { name: field.lookup({ label: 'Alert', lookup: 'alerts' }) },
+  fields: { name: field.lookup({ label: 'Name', lookup: 'syncs' }) },
   positional: ['name'],
-  lookups: { alerts },
+  lookups: { syncs },
   run: async ({ name }, caller, services) => {
     const at = await services.syncs.resume(name);
     const card = {

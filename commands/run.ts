@@ -1,30 +1,33 @@
 import { progressCard } from '../engine/cards/progress.ts';
 import { field } from '../engine/contracts/form.ts';
 import { defineCommand } from './define.ts';
-import { alerts } from './lookups.ts';
+import { syncs } from './lookups.ts';
 
 const waitMs = 15 * 60_000;
 
 export const run = defineCommand({
   name: 'run',
   title: 'Run now',
-  summary: 'Runs an alert now and shows how it goes.',
+  summary: 'Runs an alert or a sync now and shows how it goes.',
   example: '/activate run pql-free-tier',
   access: 'editor',
   fields: {
-    name: field.lookup({ label: 'Alert', lookup: 'alerts' }),
+    name: field.lookup({ label: 'Name', lookup: 'syncs' }),
     wait: field.optional(field.choice({ label: 'Wait for the end', of: { true: 'Yes', false: 'No' } })),
+    anyway: field.optional(
+      field.choice({ label: 'Pass the guards', of: { true: 'Yes, this once', false: 'No' } }),
+    ),
   },
   positional: ['name'],
-  lookups: { alerts },
-  run: async ({ name, wait }, caller, services) => {
+  lookups: { syncs },
+  run: async ({ name, wait, anyway }, caller, services) => {
     const waits = caller.platform === 'cli' && wait === 'true';
     const [last] = waits ? await services.runs.recent(name, 1) : [];
     if (last !== undefined && last.state !== 'done' && last.state !== 'failed') {
       // The first run of a new alert, say: whoever waits anyway may wait for that one, too.
       await services.runs.finished(last.id, waitMs);
     }
-    const started = await services.runs.start(name, caller, 'manual');
+    const started = await services.runs.start(name, caller, 'manual', { unguarded: anyway === 'true' });
     if (caller.platform !== 'cli') {
       return { kind: 'done', note: `Running ${name}: the card here shows how it goes.` };
     }
@@ -33,6 +36,7 @@ export const run = defineCommand({
     }
     const ended = await services.runs.finished(started.id, waitMs);
     const seconds = ((ended.finishedAt?.getTime() ?? 0) - (ended.startedAt?.getTime() ?? 0)) / 1000;
-    return { kind: 'card', to: 'caller', card: progressCard(name, ended, seconds) };
+    const data = { run: ended.id, name, state: ended.state, counts: ended.counts, error: ended.error };
+    return { kind: 'card', to: 'caller', card: progressCard(name, ended, seconds), data };
   },
 });

@@ -170,3 +170,12 @@ function contradictions(env: Env): string[] {
 export function usesLocalChat(env: Env): boolean {
   return env.LOCAL_CHAT === undefined ? env.SLACK_BOT_TOKEN === undefined : env.LOCAL_CHAT === 'on';
 }
+
+/**
+ * The secret that a file refers to as `${CONNECTION_NAME}`; undefined when it is not set. No other variable can be
+ * referred to: a file must not reach for what is not meant for connections.
+ */
+export function secretFromEnvironment(reference: string): string | undefined {
+  const [, name] = /^\$\{(CONNECTION_[A-Z0-9_]+)\}$/.exec(reference.trim()) ?? [];
+  return name === undefined ? undefined : process.env[name];
+}

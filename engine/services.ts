@@ -4,6 +4,7 @@ import type { Connector, PartName, Parts } from './contracts/connector.ts';
 import type { Options } from './contracts/form.ts';
 import type { MessageRef, Raw, Target } from './contracts/refs.ts';
 import type { Column, Table } from './contracts/source.ts';
+import type { Difference } from './document/compare.ts';
 import type { AlertSettings } from './model/alert.ts';
 import type { ChangeKind } from './planner/chunks.ts';
 import type { DryRun } from './run/rehearse.ts';
@@ -53,8 +54,18 @@ export interface SyncDraft {
   readonly destination: string;
   readonly settings: unknown;
   readonly schedule: Schedule;
+  /** The first run comes at once, and not when the schedule says. */
+  readonly startsNow: boolean;
   /** As `formatTarget` writes it; where it is made when left out. */
   readonly reportTo?: string | undefined;
+}
+
+/** What applying a file does to one thing. */
+export interface DocumentChange {
+  readonly kind: 'source' | 'destination' | 'model' | 'alert' | 'sync';
+  readonly name: string;
+  readonly action: 'create' | 'update' | 'none';
+  readonly differences: readonly Difference[];
 }
 
 /** One thing that a run did, or tried, with a row. */
@@ -222,6 +233,14 @@ export interface Services {
     resolve(typed: string, by: Caller): Promise<Target>;
     /** As a person calls it: "#sales", "Mia Lopez". */
     nameOf(target: Target): Promise<string>;
+  };
+  readonly documents: {
+    /** Everything as a YAML file, or what one alert or sync needs; secrets as references. */
+    write(name?: string): Promise<string>;
+    /** What applying a file would change. Throws INPUT_INVALID naming every mistake. */
+    plan(text: string): Promise<readonly DocumentChange[]>;
+    /** Makes it so. What is not in the file is left as it is. */
+    apply(text: string, by: Caller): Promise<readonly DocumentChange[]>;
   };
   readonly drafts: {
     mine(by: Caller): Promise<readonly Draft[]>;

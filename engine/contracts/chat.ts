@@ -65,6 +65,8 @@ export type Reply =
       readonly card: Card;
       readonly to: 'caller' | 'conversation' | 'pressed';
       readonly files?: readonly Attachment[];
+      /** The same as data, for whoever asked in a script. */
+      readonly data?: Readonly<Record<string, unknown>>;
     }
   | { readonly kind: 'form'; readonly form: Form }
   /** Nothing to show, except perhaps a short line to the caller. */

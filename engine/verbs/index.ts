@@ -6,6 +6,7 @@ import { listModels } from '../store/models.ts';
 import { alertVerbs } from './alerts.ts';
 import { cardVerbs } from './cards.ts';
 import { destinationVerbs, sourceVerbs } from './connections.ts';
+import { documentVerbs } from './documents.ts';
 import { Examiner } from './examine.ts';
 import { senderOf, type VerbParts } from './parts.ts';
 import { placesVerbs } from './places.ts';
@@ -15,7 +16,7 @@ import { syncVerbs } from './syncs.ts';
 /** Builds the verbs that commands use, once per process. */
 export function createServices(parts: VerbParts): Services {
   const examiner = new Examiner(parts);
-  return {
+  const verbs: Omit<Services, 'documents'> = {
     now: parts.now,
     connectors: parts.connectors,
     sources: sourceVerbs(parts),
@@ -45,4 +46,5 @@ export function createServices(parts: VerbParts): Services {
       return new URL(`/form/${token}`, parts.publicUrl).href;
     },
   };
+  return { ...verbs, documents: documentVerbs(parts, verbs) };
 }

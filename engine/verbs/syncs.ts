@@ -199,7 +199,7 @@ async function create(
       timeZone: draft.schedule.timeZone,
       reportTo: draft.reportTo ?? (by.conversation.platform === 'cli' ? null : formatTarget(by.conversation)),
       createdBy: Number(by.id),
-      nextDueAt: parts.now(),
+      nextDueAt: draft.startsNow ? parts.now() : nextRun(draft.schedule, parts.now()),
     });
   });
   return detailOf(parts, sync);
@@ -240,7 +240,7 @@ async function update(
     settings,
     cron: draft.schedule.cron,
     timeZone: draft.schedule.timeZone,
-    nextDueAt: parts.now(),
+    nextDueAt: draft.startsNow ? parts.now() : nextRun(draft.schedule, parts.now()),
     resend: JSON.stringify(settings) !== JSON.stringify(sync.settings),
   });
   return detailOf(parts, await syncNamed(parts.db, name));

@@ -1,0 +1,103 @@
+import { actions, bold, button, code, context, fields, moment, text } from '../engine/cards/build.ts';
+import { masked } from '../engine/cards/mask.ts';
+import type { Block, Card } from '../engine/contracts/card.ts';
+import { field } from '../engine/contracts/form.ts';
+import type { Why, WhyStep } from '../engine/services.ts';
+import { defineCommand } from './define.ts';
+import { syncs } from './lookups.ts';
+
+export const why = defineCommand({
+  name: 'why',
+  title: 'Why',
+  summary: 'Tells what became of one row: when it came, what was sent, and what was answered.',
+  example: '/activate why contacts-to-crm 42',
+  access: 'viewer',
+  fields: {
+    name: field.lookup({ label: 'Name', lookup: 'syncs' }),
+    key: field.text({ label: 'Key', help: 'Of the row; several columns as: eu / 42.', max: 500 }),
+  },
+  positional: ['name', 'key'],
+  lookups: { syncs },
+  run: async ({ name, key }, _caller, services) => ({
+    kind: 'card',
+    to: 'caller',
+    card: whyCard(await services.syncs.why(name, key)),
+  }),
+});
+
+const stepsShown = 15;
+
+function whyCard(about: Why): Card {
+  const { sync, key, row, steps } = about;
+  const known = row !== undefined || steps.length > 0 || about.rejection !== undefined;
+  const state = row === undefined ? 'It is not among what was sent.' : 'It was sent as:';
+  return {
+    title: `${masked(key)} in ${sync.name}`,
+    blocks: [
+      ...(known ? [text(bold(state))] : [text(`${sync.name} has never sent a row with this key.`)]),
+      ...(row === undefined ? [] : [rowBlock(row)]),
+      ...rejectionBlocks(about),
+      ...taskBlocks(about),
+      ...(steps.length === 0 ? [] : [{ type: 'divider' } as const]),
+      ...steps.slice(0, stepsShown).map((step) => stepBlock(step, about)),
+      ...(steps.length > stepsShown ? [context(`${stepsShown} of ${steps.length}`)] : []),
+      ...about.messages
+        .slice(0, 5)
+        .map((one) => text(`${moment(one.createdAt, sync.timeZone)}: said (${one.kind}), ${one.state}`)),
+      actions(button('Show', 'show', { name: sync.name }), button('Errors', 'errors', { name: sync.name })),
+    ],
+    fallback: known ? `${masked(key)}: ${steps.length} changes` : 'Nothing is known of this key.',
+  };
+}
+
+function rowBlock(row: Readonly<Record<string, string | null>>): Block {
+  return fields(
+    Object.fromEntries(
+      Object.entries(row)
+        .slice(0, 20)
+        .map(([name, value]) => [name, value === null ? '∅' : masked(value)]),
+    ),
+  );
+}
+
+function rejectionBlocks({ rejection, sync }: Why): readonly Block[] {
+  if (rejection === undefined) {
+    return [];
+  }
+  const words = {
+    open: '🔴 Refused',
+    skip: '⏭ To be skipped',
+    skipped: '⏭ Skipped',
+    healed: '🟢 Was refused once',
+  };
+  const since = moment(rejection.since, sync.timeZone);
+  return [
+    text(
+      `${words[rejection.state]}: ${rejection.reason} Since ${since}, ${rejection.attempts} tries, runs ${rejection.firstRunId} to ${rejection.lastRunId}.`,
+    ),
+  ];
+}
+
+function taskBlocks({ task }: Why): readonly Block[] {
+  if (task === undefined) {
+    return [];
+  }
+  const named = task.externalId ?? 'its task';
+  return [
+    text(
+      'Task ',
+      task.url === null ? code(named) : { type: 'link', text: [named], url: task.url },
+      `: ${task.state}`,
+    ),
+  ];
+}
+
+function stepBlock(step: WhyStep, { rejection, sync }: Why): Block {
+  const refused =
+    rejection !== undefined && step.runId >= rejection.firstRunId && step.runId <= rejection.lastRunId;
+  const what =
+    step.kind === 'changed' && step.changed.length > 0 ? `changed (${step.changed.join(', ')})` : step.kind;
+  const by = step.person === null ? step.cause : `${step.cause}, asked by ${step.person}`;
+  const outcome = refused ? 'refused' : step.delivered ? 'taken' : 'not delivered';
+  return text(`${moment(step.at, sync.timeZone)}: `, bold(what), `, ${outcome}. Run ${step.runId} (${by}).`);
+}
