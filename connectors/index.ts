@@ -1,6 +1,9 @@
 import type { Connector } from '../engine/contracts/connector.ts';
+import { amplitude } from './amplitude/index.ts';
 import { facebook } from './facebook/index.ts';
 import { mailchimp } from './mailchimp/index.ts';
+import { mixpanel } from './mixpanel/index.ts';
+import { mongodb } from './mongodb/index.ts';
 import { postgres } from './postgres/index.ts';
 import { s3 } from './s3/index.ts';
 import { salesforce } from './salesforce/index.ts';
@@ -11,8 +14,11 @@ import { webhook } from './webhook/index.ts';
 export const connectors = [
   postgres,
   webhook,
+  amplitude,
   facebook,
   mailchimp,
+  mixpanel,
+  mongodb,
   s3,
   salesforce,
   sftp,
