@@ -118,7 +118,7 @@ function refusedAsAWhole(
 ): ActivateError {
   const words = theirWords(said?.error ?? '', sent);
   // There is no code for it: the sentence is all that tells it from a bad event.
-  if (answer.status === 400 && words.startsWith('Invalid API key')) {
+  if (answer.status === 400 && said?.error.startsWith('Invalid API key') === true) {
     return new ActivateError('AUTH_REJECTED', 'Amplitude does not know this API key.', {
       fix: 'Copy the key of the project once more, choose the region that it is in, and connect again: /activate connect.',
     });

@@ -4,12 +4,14 @@ import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
 
 /** What an import says of itself, with status 200 or 400. */
-const report = z.object({
-  num_records_imported: z.number(),
-  failed_records: z
-    .array(z.object({ index: z.number(), field: z.string().nullish(), message: z.string().nullish() }))
-    .nullish(),
-});
+const report = z
+  .object({
+    num_records_imported: z.number().optional(),
+    failed_records: z
+      .array(z.object({ index: z.number(), field: z.string().nullish(), message: z.string().nullish() }))
+      .nullish(),
+  })
+  .refine(({ num_records_imported: imported, failed_records: failed }) => (imported ?? failed) != null);
 type Report = z.output<typeof report>;
 
 /**
@@ -17,7 +19,7 @@ type Report = z.output<typeof report>;
  * stored, as long as that is what the count of them says.
  */
 export function outcomesOf(answer: HttpAnswer, sent: readonly unknown[]): readonly Outcome[] {
-  const { num_records_imported: imported, failed_records: failed } = reportIn(answer, sent);
+  const { num_records_imported: imported = 0, failed_records: failed } = reportIn(answer, sent);
   const refused = new Map((failed ?? []).filter(({ index }) => index in sent).map((one) => [one.index, one]));
   const rest: Outcome =
     imported >= sent.length - refused.size

@@ -169,7 +169,8 @@ describe('a refusal of the whole request', () => {
       event(1, { name: '' }),
       event(2, bad),
       event(3, { person: { device_id: 'gone' } }),
-      event(4),
+      // Named with a rate of 0 among the throttled, in a refusal of those that are silenced.
+      event(4, { person: { user_id: 'user-4', device_id: 'fine' } }),
     ];
 
     const outcomes = await partOf(connection, 'events').send(events, call());
@@ -316,9 +317,12 @@ describe('too much at a time', () => {
     ]);
   });
 
-  it('that names users and no places is about their events', async () => {
+  it.each([
+    ['users and no places', { throttled_users: { 'user-0': 4000 } }],
+    ['places and nobody', { throttled_events: [0] }],
+  ])('may be said with %s', async (_name, named) => {
     const { connection, fake } = await connected();
-    fake.next({ status: 429, json: { code: 429, throttled_users: { 'user-0': 4000 } } });
+    fake.next({ status: 429, json: { code: 429, ...named } });
 
     const outcomes = await partOf(connection, 'events').send(several(2), call());
 

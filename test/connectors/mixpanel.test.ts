@@ -208,6 +208,15 @@ describe('what an answer says', () => {
     ]);
   });
 
+  it('without a count leaves open those that it does not name', async () => {
+    const { connection, fake } = await connected();
+    fake.next({ status: 400, json: { code: 400, failed_records: [{ index: 0, message: 'no' }] } });
+
+    const outcomes = await partOf(connection, 'events').send(several(2), call());
+
+    expect(outcomes.map(({ state }) => state)).toEqual(['rejected', 'unknown']);
+  });
+
   it('with 200 and nothing stored is no yes', async () => {
     const { connection, fake } = await connected();
     const error = 'some data points in the request failed validation';
@@ -220,8 +229,11 @@ describe('what an answer says', () => {
 
   it('leaves those open that it neither counts nor names', async () => {
     const { connection, fake } = await connected();
-    const failed_records = [{ index: 1, message: 'no' }];
-    fake.next({ status: 400, json: { code: 400, num_records_imported: 1, failed_records } });
+    const failed_records = [
+      { index: 1, message: 'no' },
+      { index: 7, message: 'There is no such event' },
+    ];
+    fake.next({ status: 400, json: { code: 400, num_records_imported: 2, failed_records } });
 
     const outcomes = await partOf(connection, 'events').send(several(4), call());
 
@@ -259,10 +271,9 @@ describe('what an answer says', () => {
     const full: Event[] = [];
     for (let bytes = 0; full.length < limits.rows; ) {
       const n = full.length;
-      const one = event(n, {
-        person: { user_id: `user-${n}`, device_id: `device-${n}` },
-        properties: { text: 'x'.repeat(600) },
-      });
+      // Ids are sent twice.
+      const person = { user_id: `user-${n}`.padEnd(200, '0'), device_id: `device-${n}` };
+      const one = event(n, { person, properties: { text: 'x'.repeat(650) } });
       bytes += Buffer.byteLength(JSON.stringify(one)) + 1;
       if (bytes > (limits.bytes ?? 0)) {
         break;
