@@ -108,7 +108,13 @@ async function create(app: App, url: string, alerts: number): Promise<void> {
 
 /** The run that comes with a new alert holds up its next one. */
 async function atRest(app: App): Promise<void> {
-  while ((await app.db.query('select 1 from runs where finished_at is null')).length > 0) {
+  for (;;) {
+    const runs = await app.db.query<{ finished: boolean }>(
+      'select finished_at is not null as finished from runs',
+    );
+    if (runs.length > 0 && runs.every((run) => run.finished)) {
+      return;
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
