@@ -1,7 +1,7 @@
 import type { Audiences } from '../contracts/destination.ts';
 import { createMapper } from '../mapping/mapper.ts';
 import type { AudiencesSettings } from '../model/audiences.ts';
-import type { About } from './index.ts';
+import type { About } from './about.ts';
 import { mustBeAmong, problem } from './problem.ts';
 
 /** Whether people can be put on the list like this; sentences about what may go wrong all the same. */

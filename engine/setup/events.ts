@@ -1,7 +1,7 @@
 import type { Events } from '../contracts/destination.ts';
 import { createMapper } from '../mapping/mapper.ts';
 import type { EventsSettings } from '../model/events.ts';
-import type { About } from './index.ts';
+import type { About } from './about.ts';
 import { mustBeAmong, problem } from './problem.ts';
 
 /** Whether events can be sent like this; sentences about what may go wrong all the same. */

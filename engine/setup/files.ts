@@ -1,6 +1,6 @@
 import { compileName } from '../files/name.ts';
 import type { FilesSettings } from '../model/files.ts';
-import type { About } from './index.ts';
+import type { About } from './about.ts';
 import { mustBeAmong, problem } from './problem.ts';
 
 /** Whether files can be written like this; sentences about what may go wrong all the same. */

@@ -1,7 +1,6 @@
 import type { z } from 'zod';
 import type { Connections } from '../connections.ts';
 import { ActivateError, asActivateError } from '../contracts/errors.ts';
-import type { Column } from '../contracts/source.ts';
 import { audiencesSettings } from '../model/audiences.ts';
 import { eventsSettings } from '../model/events.ts';
 import { filesSettings } from '../model/files.ts';
@@ -9,20 +8,12 @@ import { objectsSettings } from '../model/objects.ts';
 import { tasksSettings } from '../model/tasks.ts';
 import type { ConnectionRecord } from '../store/connections.ts';
 import type { FrameworkId } from '../store/syncs.ts';
+import type { About } from './about.ts';
 import { checkAudiences } from './audiences.ts';
 import { checkEvents } from './events.ts';
 import { checkFiles } from './files.ts';
 import { checkObjects } from './objects.ts';
 import { checkTasks } from './tasks.ts';
-
-/** What a sync is made over. */
-export interface About {
-  readonly columns: readonly Column[];
-  readonly key: readonly string[];
-  readonly timeZone: string;
-  /** How many rows the query gives just now, when that is known. */
-  readonly rows?: number;
-}
 
 /** All frameworks but notify, which speaks in chats. */
 export type DeliveryFramework = Exclude<FrameworkId, 'notify'>;

@@ -1,7 +1,7 @@
 import type { FieldSpec, FieldUse, Objects, Operation } from '../contracts/destination.ts';
 import { createMapper } from '../mapping/mapper.ts';
 import type { ObjectsSettings } from '../model/objects.ts';
-import type { About } from './index.ts';
+import type { About } from './about.ts';
 import { mustBeAmong, problem } from './problem.ts';
 
 /** Whether records can be written like this; sentences about what may go wrong all the same. */

@@ -2,7 +2,7 @@ import type { Tasks } from '../contracts/destination.ts';
 import { createMapper } from '../mapping/mapper.ts';
 import type { TasksSettings } from '../model/tasks.ts';
 import { compileText } from '../template/template.ts';
-import type { About } from './index.ts';
+import type { About } from './about.ts';
 import { mustBeAmong, problem } from './problem.ts';
 
 /** Whether tasks can be made like this; sentences about what may go wrong all the same. */
