@@ -273,6 +273,16 @@ describe('the assignee', () => {
     expect(only(fake.state).fields.get('assignee')).toEqual({ accountId: 'acc-bob' });
   });
 
+  it('is nobody where the search has several answers that hide their address', async () => {
+    const { tasks, fake } = await connected();
+    fake.state.people.push({ id: 'acc-bobby', email: 'bobby@acme.example', shown: false, active: true });
+
+    const ref = await tasks.create(taskOf({ assignee: 'bob@acme.example' }), signal);
+
+    expect(ref.note).toMatch(/no assignee/);
+    expect(only(fake.state).fields.has('assignee')).toBe(false);
+  });
+
   it('can be given as an account id', async () => {
     const { tasks, fake, root } = await connected();
 
@@ -451,6 +461,15 @@ describe('finding an issue', () => {
     const refusal = { code: 'AUTH_REJECTED', fix: expect.any(String) };
     await expect(tasks.find(project, mark, fake.state.now, signal)).rejects.toMatchObject(refusal);
     await expect(tasks.state(id, signal)).rejects.toMatchObject(refusal);
+  });
+
+  it('asks who we are before it takes a hidden issue for gone', async () => {
+    const { tasks, fake } = await connected();
+    const { id } = await tasks.create(taskOf(), signal);
+    fake.state.token = 'another';
+    fake.next(refused(404, 'Issue does not exist or you do not have permission to see it.'));
+
+    await expect(tasks.state(id, signal)).rejects.toMatchObject({ code: 'AUTH_REJECTED' });
   });
 
   it('is an error for the page to log in that Data Center answers with', async () => {
