@@ -1,6 +1,8 @@
 import type { Connector } from '../engine/contracts/connector.ts';
 import { amplitude } from './amplitude/index.ts';
+import { asana } from './asana/index.ts';
 import { facebook } from './facebook/index.ts';
+import { jira } from './jira/index.ts';
 import { mailchimp } from './mailchimp/index.ts';
 import { mixpanel } from './mixpanel/index.ts';
 import { mongodb } from './mongodb/index.ts';
@@ -15,7 +17,9 @@ export const connectors = [
   postgres,
   webhook,
   amplitude,
+  asana,
   facebook,
+  jira,
   mailchimp,
   mixpanel,
   mongodb,
