@@ -29,7 +29,7 @@ export async function writeBatch(
   const work = await workOf(session.api({ signal: call.signal }), kind, batch, call, outcomes);
   const isBulk = goesOn || (work.sends.length >= bulkFrom && work.sends.every(fitsCsv));
   const settle: Settle = (at, outcome) => {
-    outcomes[at] = withUrl(outcome, session.login.home);
+    outcomes[at] = batch.operation === 'delete' ? outcome : withUrl(outcome, session.login.home);
   };
   if (work.sends.length > 0 && isBulk) {
     await runJob(session, work, call, settle);

@@ -1,51 +1,16 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { salesforce } from '../../connectors/salesforce/index.ts';
-import type { Objects, Operation, Value } from '../../engine/contracts/destination.ts';
-import { partOf } from '../contracts/works.ts';
-import { type FakeSalesforce, startSalesforce } from '../fakes/salesforce.ts';
+import { describe, expect, it } from 'vitest';
+import type { Value } from '../../engine/contracts/destination.ts';
+import type { FakeSalesforce } from '../fakes/salesforce.ts';
 import { failed } from '../fakes/salesforce-answers.ts';
 import { tableOf } from '../fakes/salesforce-jobs.ts';
-import { call, openFor } from '../support/connect.ts';
+import { contactsOf, stageSalesforce } from '../fakes/salesforce-stage.ts';
+import { call } from '../support/connect.ts';
 
 const many = 2000;
 const jobs = '/services/data/v66.0/jobs/ingest';
 
 describe('salesforce: bulk jobs', () => {
-  const closing: (() => Promise<void>)[] = [];
-  afterEach(async () => {
-    for (const close of closing.splice(0)) {
-      await close();
-    }
-  });
-
-  async function start(): Promise<{ fake: FakeSalesforce; objects: Objects; again(): Promise<Objects> }> {
-    const fake = await startSalesforce();
-    closing.push(async () => {
-      await fake.close();
-      fake.expectNoUnexpected();
-    });
-    const again = async (): Promise<Objects> => {
-      const opened = await openFor(salesforce, fake.config);
-      closing.unshift(opened.close);
-      return partOf(opened.connection, 'objects');
-    };
-    return { fake, objects: await again(), again };
-  }
-
-  function batch(
-    operation: Operation,
-    rows: readonly Readonly<Record<string, Value>>[],
-    { match = 'Ext_Id__c', onlyIfEmpty = [] as readonly string[] } = {},
-  ) {
-    const used = [...new Set([match, ...rows.flatMap((row) => Object.keys(row))])];
-    return {
-      object: 'Contact',
-      operation,
-      match: [match],
-      fields: used.map((name) => ({ name, onlyIfEmpty: onlyIfEmpty.includes(name), sparse: true })),
-      items: rows.map((values, i) => ({ key: String(i), values })),
-    };
-  }
+  const start = stageSalesforce();
 
   function rowsOf(n: number, more: (i: number) => Readonly<Record<string, Value>> = () => ({})) {
     return Array.from({ length: n }, (_, i) => ({ Ext_Id__c: `k${i}`, LastName: `N${i}`, ...more(i) }));
@@ -62,10 +27,10 @@ describe('salesforce: bulk jobs', () => {
   it('takes requests of 200 below 2,000 rows, and one job from there', async () => {
     const { fake, objects } = await start();
 
-    const few = await objects.write(batch('upsert', rowsOf(many - 1)), call());
+    const few = await objects.write(contactsOf('upsert', rowsOf(many - 1)), call());
     expect([fake.state.jobs.length, statesOf(few)]).toEqual([0, { ok: many - 1 }]);
 
-    const enough = await objects.write(batch('upsert', rowsOf(many)), call());
+    const enough = await objects.write(contactsOf('upsert', rowsOf(many)), call());
     expect([fake.state.jobs.length, statesOf(enough)]).toEqual([1, { ok: many }]);
     expect(fake.state.org.rows('Contact')).toHaveLength(many);
   });
@@ -74,7 +39,7 @@ describe('salesforce: bulk jobs', () => {
     const { fake, objects } = await start();
     const rows = rowsOf(10_000, (i) => ({ Score__c: i, Active__c: i % 2 === 0 }));
 
-    const outcomes = await objects.write(batch('upsert', rows), call());
+    const outcomes = await objects.write(contactsOf('upsert', rows), call());
 
     expect(objects.limits.rows).toBe(10_000);
     expect(statesOf(outcomes)).toEqual({ ok: 10_000 });
@@ -91,7 +56,7 @@ describe('salesforce: bulk jobs', () => {
     fake.state.org.locked.add('k1234');
 
     const outcomes = await objects.write(
-      batch(
+      contactsOf(
         'upsert',
         rowsOf(many, (i) => bad.get(i) ?? {}),
       ),
@@ -140,7 +105,7 @@ describe('salesforce: bulk jobs', () => {
       }
     });
 
-    await objects.write(batch('upsert', rows), call());
+    await objects.write(contactsOf('upsert', rows), call());
 
     const stored = fake.state.org.rows('Contact');
     expect(stored.slice(0, 3)).toEqual([
@@ -158,7 +123,7 @@ describe('salesforce: bulk jobs', () => {
     const { fake, objects } = await start();
 
     await objects.write(
-      batch(
+      contactsOf(
         'upsert',
         rowsOf(many, (i) => (i === 5 ? { FirstName: '#N/A' } : {})),
       ),
@@ -176,12 +141,12 @@ describe('salesforce: bulk jobs', () => {
     }
     const rows = rowsOf(many + 2).map((row, i) => (i === many + 1 ? { ...row, Ext_Id__c: 'missing' } : row));
 
-    const updated = await objects.write(batch('update', rows), call());
+    const updated = await objects.write(contactsOf('update', rows), call());
     expect(statesOf(updated)).toEqual({ ok: many + 1, rejected: 1 });
     expect(fake.state.org.rows('Contact')).toEqual(rowsOf(many + 1));
 
     const gone = rows.slice(1).map(({ Ext_Id__c }) => ({ Ext_Id__c }));
-    const deleted = await objects.write(batch('delete', gone), call());
+    const deleted = await objects.write(contactsOf('delete', gone), call());
     expect(statesOf(deleted)).toEqual({ ok: many + 1 });
     expect(fake.state.org.rows('Contact')).toEqual(rowsOf(1));
     expect(fake.state.jobs.map(({ operation, csv }) => [operation, csv?.split('\n')[0]])).toEqual([
@@ -196,7 +161,7 @@ describe('salesforce: bulk jobs', () => {
     fake.state.org.seed('Contact', { Ext_Id__c: 'k1', LastName: 'Own', FirstName: 'Own' });
     const rows = rowsOf(many + 1, () => ({ FirstName: 'Ours' }));
 
-    const outcomes = await objects.write(batch('upsert', rows, { onlyIfEmpty: ['FirstName'] }), call());
+    const outcomes = await objects.write(contactsOf('upsert', rows, { onlyIfEmpty: ['FirstName'] }), call());
 
     expect(statesOf(outcomes)).toEqual({ ok: many + 1 });
     expect(fake.state.org.rows('Contact').slice(0, 3)).toEqual([
@@ -214,7 +179,7 @@ describe('salesforce: bulk jobs', () => {
     // Made, uploaded, looked at, begun; then the first looks fail, the tries of the client among them.
     fake.next(undefined, undefined, undefined, undefined, unavailable, unavailable, unavailable);
 
-    const outcomes = await objects.write(batch('insert', rowsOf(many)), call());
+    const outcomes = await objects.write(contactsOf('insert', rowsOf(many)), call());
 
     expect(statesOf(outcomes)).toEqual({ ok: many });
     expect(fake.state.jobs).toHaveLength(1);
@@ -225,7 +190,7 @@ describe('salesforce: bulk jobs', () => {
     const { fake, objects, again } = await start();
     fake.state.jobSteps = ['InProgress'];
     const stopped = new AbortController();
-    const rows = batch('insert', rowsOf(many));
+    const rows = contactsOf('insert', rowsOf(many));
     const first = call({ signal: stopped.signal });
 
     const writing = objects.write(rows, first);
@@ -248,7 +213,7 @@ describe('salesforce: bulk jobs', () => {
     fake.state.jobSteps = ['InProgress'];
     const stopped = new AbortController();
     const first = call({ signal: stopped.signal });
-    const writing = objects.write(batch('insert', rowsOf(many)), first);
+    const writing = objects.write(contactsOf('insert', rowsOf(many)), first);
     await arrivalOf(fake, `GET ${jobs}/:id`, 2);
     stopped.abort(new Error('stopped'));
     await expect(writing).rejects.toThrow('stopped');
@@ -257,7 +222,7 @@ describe('salesforce: bulk jobs', () => {
     await objects.fields('Contact');
 
     const outcomes = await objects.write(
-      batch('insert', rowsOf(many)),
+      contactsOf('insert', rowsOf(many)),
       call({ again: true, ticket: first.kept[0] }),
     );
 
@@ -266,7 +231,7 @@ describe('salesforce: bulk jobs', () => {
 
   it('gives up a job whose upload nobody can vouch for, and begins another', async () => {
     const { fake, objects } = await start();
-    const rows = batch('insert', rowsOf(many));
+    const rows = contactsOf('insert', rowsOf(many));
     await objects.fields('Contact');
     fake.next(undefined, 'done-then-reset');
     const first = call();
@@ -285,7 +250,7 @@ describe('salesforce: bulk jobs', () => {
     // Made, uploaded, looked at; then it is begun, and the answer breaks off.
     fake.next(undefined, undefined, undefined, 'done-then-reset');
 
-    const outcomes = await objects.write(batch('insert', rowsOf(many)), call());
+    const outcomes = await objects.write(contactsOf('insert', rowsOf(many)), call());
 
     expect(statesOf(outcomes)).toEqual({ ok: many });
     expect(fake.state.org.rows('Contact')).toHaveLength(many);
@@ -298,7 +263,7 @@ describe('salesforce: bulk jobs', () => {
     }
 
     const outcomes = await objects.write(
-      batch('insert', rowsOf(many)),
+      contactsOf('insert', rowsOf(many)),
       call({ again: true, ticket: '750000000000999AAA' }),
     );
 
@@ -313,7 +278,7 @@ describe('salesforce: bulk jobs', () => {
     fake.state.jobError = 'TooManyLockFailure : Too many lock failure';
 
     const outcomes = await objects.write(
-      batch(
+      contactsOf(
         'upsert',
         rowsOf(many, (i) => (i === 3 ? { Plan__c: 'Platinum' } : {})),
       ),
@@ -328,7 +293,7 @@ describe('salesforce: bulk jobs', () => {
     const { fake, objects } = await start();
     fake.state.jobSteps = ['Failed', 'JobComplete'];
     fake.state.jobStopsAfter = 0;
-    const rows = batch('upsert', rowsOf(many));
+    const rows = contactsOf('upsert', rowsOf(many));
     const first = call();
 
     const failing = await objects.write(rows, first);
@@ -343,7 +308,7 @@ describe('salesforce: bulk jobs', () => {
     fake.state.jobSteps = ['Aborted'];
     fake.state.jobStopsAfter = 100;
 
-    const outcomes = await objects.write(batch('upsert', rowsOf(many)), call());
+    const outcomes = await objects.write(contactsOf('upsert', rowsOf(many)), call());
 
     expect(statesOf(outcomes)).toEqual({ ok: 100, rejected: many - 100 });
     expect(outcomes[100]).toMatchObject({ reason: expect.stringContaining('aborted') });
@@ -355,7 +320,7 @@ describe('salesforce: bulk jobs', () => {
     fake.state.jobStopsAfter = 0;
     fake.state.jobError = 'InvalidBatch : Field name not found : Nope__c';
 
-    const writing = objects.write(batch('upsert', rowsOf(many)), call());
+    const writing = objects.write(contactsOf('upsert', rowsOf(many)), call());
 
     await expect(writing).rejects.toMatchObject({
       code: 'INPUT_INVALID',
@@ -371,7 +336,7 @@ describe('salesforce: bulk jobs', () => {
       headers: { 'content-type': 'text/csv' },
     });
 
-    await expect(objects.write(batch('upsert', rowsOf(many)), call())).rejects.toMatchObject({
+    await expect(objects.write(contactsOf('upsert', rowsOf(many)), call())).rejects.toMatchObject({
       code: 'OUTCOME_UNKNOWN',
     });
   });
@@ -380,7 +345,7 @@ describe('salesforce: bulk jobs', () => {
     const { fake, objects } = await start();
     const rows = rowsOf(many, (i) => ({ AccountId: `00100000000000${i % 3}` }));
 
-    await objects.write(batch('upsert', rows), call());
+    await objects.write(contactsOf('upsert', rows), call());
 
     const parents = tableOf(fake.state.jobs[0]?.csv ?? '').map((row) => row['AccountId'] ?? '');
     expect(parents).toEqual(parents.toSorted());

@@ -1,11 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { salesforce } from '../../connectors/salesforce/index.ts';
-import type { NewTask, Tasks } from '../../engine/contracts/destination.ts';
-import type { Raw } from '../../engine/contracts/refs.ts';
-import { partOf } from '../contracts/works.ts';
-import { type FakeSalesforce, startSalesforce } from '../fakes/salesforce.ts';
+import { describe, expect, it } from 'vitest';
+import type { NewTask } from '../../engine/contracts/destination.ts';
 import { failed } from '../fakes/salesforce-answers.ts';
-import { type Opened, openFor } from '../support/connect.ts';
+import { stageSalesforce } from '../fakes/salesforce-stage.ts';
 
 const { signal } = new AbortController();
 const mark = '0123456789abcdef0123456789abcdef';
@@ -21,23 +17,7 @@ const task = (more: Partial<NewTask> = {}): NewTask => ({
 });
 
 describe('salesforce: tasks', () => {
-  const closing: (() => Promise<void>)[] = [];
-  afterEach(async () => {
-    for (const close of closing.splice(0)) {
-      await close();
-    }
-  });
-
-  async function start(more: Raw = {}): Promise<{ fake: FakeSalesforce; opened: Opened; tasks: Tasks }> {
-    const fake = await startSalesforce();
-    const opened = await openFor(salesforce, { ...fake.config, ...more });
-    closing.push(async () => {
-      await opened.close();
-      await fake.close();
-      fake.expectNoUnexpected();
-    });
-    return { fake, opened, tasks: partOf(opened.connection, 'tasks') };
-  }
+  const start = stageSalesforce();
 
   it('makes a task with text, day, owner and fields', async () => {
     const { fake, tasks } = await start(withKey);
