@@ -25,7 +25,7 @@ export const config = {
   user: field.optional(
     field.text({
       label: 'User',
-      help: 'Use a role of its own that can read what you need, and write nothing.',
+      help: 'Use a role of its own, with the rights that it needs here and no others.',
     }),
   ),
   password: field.optional(field.secret({ label: 'Password' })),

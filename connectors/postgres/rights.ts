@@ -29,12 +29,15 @@ const excess: readonly Right[] = [
   { sql: memberOf('pg_signal_backend'), warning: 'The role can end the sessions of others.' },
 ];
 
+const hasTables = (rights: string): string => `EXISTS (
+  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+    AND has_schema_privilege(n.oid, 'USAGE') AND (${rights}))`;
+
 /** Rights that reading does not need. */
 const writing: readonly Right[] = [
   {
-    sql: `EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
-        AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))
+    sql: `${hasTables("has_any_column_privilege(c.oid, 'INSERT, UPDATE') OR has_table_privilege(c.oid, 'DELETE, TRUNCATE')")}
       AND NOT ${roleIs('rolsuper')}`,
     warning: 'The role can change rows of at least one table.',
   },
@@ -44,11 +47,6 @@ const writing: readonly Right[] = [
     warning: 'The role can create tables.',
   },
 ];
-
-const hasTables = (rights: string): string => `EXISTS (
-  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
-    AND has_schema_privilege(n.oid, 'USAGE') AND (${rights}))`;
 
 /** What keeps a role from writing. */
 const lacking: readonly Right[] = [
