@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createCommands } from '../commands/index.ts';
 import { connectors } from '../connectors/index.ts';
-import type { Connector } from '../engine/contracts/connector.ts';
+import type { Connector, PartName } from '../engine/contracts/connector.ts';
 import { ERRORS } from '../engine/contracts/errors.ts';
 import type { Fields } from '../engine/contracts/form.ts';
 import { settings } from '../engine/env.ts';
@@ -13,6 +13,20 @@ const retries = {
   unknown: 'after looking whether it happened',
 } as const;
 
+/** What each part lets people make, and where docs/ says more about it. */
+const partWords: Readonly<Record<PartName, string>> = {
+  source: 'a source to read from',
+  objects: '[records](../frameworks.md#records)',
+  events: '[events](../frameworks.md#events)',
+  audiences: '[audiences](../frameworks.md#audiences)',
+  files: '[exports of files](../frameworks.md#exports)',
+  tasks: '[tasks](../frameworks.md#tasks)',
+  notify: 'messages (alerts do not use it yet: they speak in chats)',
+};
+
+/** The frameworks that rows can be delivered by, in the order in which docs/frameworks.md tells of them. */
+const delivered = ['objects', 'events', 'audiences', 'files', 'tasks'] as const;
+
 /**
  * Writes the tables in docs/ out of the declarations they are about. With `--check` it writes nothing, and ends with
  * exit code 1 when a page is not what it should be.
@@ -20,6 +34,7 @@ const retries = {
 const pages: Readonly<Record<string, string>> = {
   'commands.md': commandsPage(),
   'configuration.md': configurationPage(),
+  'destinations.md': destinationsPage(),
   'errors.md': errorsPage(),
   ...Object.fromEntries(
     connectors.map((connector) => [`connectors/${connector.id}.md`, connectorPage(connector)]),
@@ -104,7 +119,8 @@ function errorsPage(): string {
   );
 }
 
-function connectorPage({ id, name, summary, config }: Connector): string {
+function connectorPage(connector: Connector): string {
+  const { id, name, summary, config, offers, setup, verified } = connector;
   const rows = Object.entries(config).map(([key, field]) => [
     `\`${id}_${key}\``,
     field.label,
@@ -112,11 +128,58 @@ function connectorPage({ id, name, summary, config }: Connector): string {
     field.widget.type === 'secret' ? 'yes' : '',
     `${field.help ?? ''}${choicesOf(field.widget)}`,
   ]);
+  const twice = offers.includes('source') && offers.length > 1;
   return page(
     name,
     summary,
-    'Connect it with `/activate connect`, or in a terminal with `npx activate connect`. What is secret is encrypted where it is kept, never shown again, and never asked for inside a chat.',
+    table(
+      ['About', name],
+      [
+        ['Offers', offers.map((part) => partWords[part]).join(', ')],
+        ['Interface', versionOf(connector)],
+        ['Calls', hostsOf(connector)],
+        ['Verified', verified],
+      ],
+    ),
+    '## Set it up',
+    setup.map((sentence, at) => `${at + 1}. ${sentence}`).join('\n'),
+    '## Connect it',
+    `Say \`/activate connect\`, or in a terminal \`npx activate connect\`. What is secret is encrypted where it is kept, never shown again, and never asked for inside a chat.${twice ? ' To read from it and to write to it are two connections, with a role of its own for each.' : ''}`,
     table(['Field', 'Label', 'Required', 'Secret', 'What it is'], rows),
+  );
+}
+
+function versionOf({ api }: Connector): string {
+  if (api === undefined) {
+    return 'its own protocol';
+  }
+  return api.endsOn === undefined ? api.version : `${api.version}, which ends on ${api.endsOn}`;
+}
+
+function hostsOf({ hosts, config }: Connector): string {
+  const named = hosts.map((host) => (host === '*' ? 'any host outside private networks' : `\`${host}\``));
+  const base = Object.hasOwn(config, 'baseUrl') ? ['the host of its Base URL'] : [];
+  return named.length + base.length === 0
+    ? 'the server that its fields name'
+    : [...named, ...base].join(', ');
+}
+
+function destinationsPage(): string {
+  const rows = connectors
+    .filter((connector) => connector.offers.some((part) => part !== 'source'))
+    .map((connector) => [
+      `[${connector.name}](connectors/${connector.id}.md)`,
+      ...delivered.map((part) => ((connector.offers as readonly PartName[]).includes(part) ? 'yes' : '')),
+      versionOf(connector),
+      connector.verified,
+    ]);
+  return page(
+    'Destinations',
+    'Where rows can go, and by which [framework](frameworks.md). Which modes a destination knows (insert, update, upsert, delete) can depend on what is connected: the form says so before anything is made. To add one, write [a file, its test and a line in a list](connectors.md).',
+    table(
+      ['Destination', 'Records', 'Events', 'Audiences', 'Exports', 'Tasks', 'Interface', 'Verified'],
+      rows,
+    ),
   );
 }
 
