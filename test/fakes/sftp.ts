@@ -51,11 +51,13 @@ export interface FakeSftp extends FakeHttp<SftpState> {
   readonly port: number;
   /** Of its host key. */
   readonly fingerprint: string;
+  /** A private key that lets nobody in. */
+  readonly strangersKey: string;
 }
 
 /** `kex`: the ways to agree on a key that it knows; all that the package does unless said otherwise. */
 export async function startFakeSftp(kex?: readonly string[]): Promise<FakeSftp> {
-  const hostKey = hostKeyPair();
+  const hostKey = keyPair();
   const state: SftpState = {
     user: 'acme',
     password: 'secret-secret-secret',
@@ -139,6 +141,7 @@ export async function startFakeSftp(kex?: readonly string[]): Promise<FakeSftp> 
     state,
     port,
     fingerprint: `SHA256:${digest}`,
+    strangersKey: keyPair().private,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -150,7 +153,7 @@ export async function startFakeSftp(kex?: readonly string[]): Promise<FakeSftp> 
 }
 
 /** The package makes a key now and then that it can't read itself. */
-function hostKeyPair(): { readonly private: string; readonly public: string } {
+function keyPair(): { readonly private: string; readonly public: string } {
   for (;;) {
     const pair = utils.generateKeyPairSync('ed25519');
     if (!(utils.parseKey(pair.private) instanceof Error)) {
