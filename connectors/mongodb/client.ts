@@ -22,15 +22,18 @@ const silentMs = 60_000;
 /** Connects when first asked. Throws CONFIG_INVALID for a connection string that the driver does not understand. */
 export async function openFar(login: Login, applicationName: string): Promise<Far> {
   const { BSON, MongoClient } = await import('mongodb');
-  const options: MongoClientOptions = {
-    appName: applicationName.slice(0, 120),
+  const limits = {
     serverSelectionTimeoutMS: answerMs,
     connectTimeoutMS: answerMs,
     socketTimeoutMS: silentMs,
     maxPoolSize: 4,
+  };
+  const options: MongoClientOptions = {
+    ...Object.fromEntries(Object.entries(limits).filter(([name]) => !login.options.has(name))),
+    ...(login.options.has('w') ? {} : { writeConcern: { w: 'majority', wtimeoutMS: 30_000 } }),
+    appName: applicationName.slice(0, 120),
     // Left out, and not written as null.
     ignoreUndefined: true,
-    ...(login.hasWriteConcern ? {} : { writeConcern: { w: 'majority', wtimeoutMS: 30_000 } }),
   };
   const client = make(() => new MongoClient(login.url, options), login);
   const db = client.db(login.database);

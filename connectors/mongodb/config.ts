@@ -21,8 +21,8 @@ export interface Login {
   readonly database: string;
   /** For sentences: without user and password. */
   readonly hosts: string;
-  /** The string names a write concern of its own. */
-  readonly hasWriteConcern: boolean;
+  /** Names of the options that the string sets: ours stand back for them. */
+  readonly options: ReadonlySet<string>;
   readonly encrypted: boolean;
   readonly local: boolean;
 }
@@ -51,7 +51,7 @@ export function loginOf({ url: typed, database }: Values<typeof config>): Login 
     url,
     database: named,
     hosts,
-    hasWriteConcern: options.has('w'),
+    options: new Set(options.keys()),
     encrypted: tls === null ? parts['srv'] !== undefined : tls === 'true',
     local: hosts.split(',').every((host) => /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/.test(host)),
   };
@@ -65,7 +65,7 @@ function decoded(text: string): string {
   }
 }
 
-export function invalid(name: keyof typeof config, message: string): ActivateError {
+function invalid(name: keyof typeof config, message: string): ActivateError {
   return new ActivateError('CONFIG_INVALID', message, {
     fix: 'Write it as mongodb+srv://user:password@host/database; signs like @ or / in a password as %40, %2F.',
     fields: { [name]: message },

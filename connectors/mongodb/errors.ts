@@ -18,6 +18,14 @@ const passing = new Set([
   10107, 11600, 11602, 13388, 13435, 13436,
 ]);
 
+/** Errors of the driver from before anything goes out. */
+const nothingSent: ReadonlySet<string> = new Set([
+  'MongoServerSelectionError',
+  'MongoTopologyClosedError',
+  'MongoNotConnectedError',
+  'MongoWaitQueueTimeoutError',
+]);
+
 export function isPassing(code: number): boolean {
   return passing.has(code);
 }
@@ -40,7 +48,7 @@ export function explain(thrown: unknown, login: Login, writing = false): unknown
       fields: { url: 'This is not a connection string that the driver understands.' },
     });
   }
-  if (failure.name === 'MongoServerSelectionError' || failure.reason !== undefined) {
+  if (nothingSent.has(failure.name ?? '') || failure.reason !== undefined) {
     return new ActivateError('UNAVAILABLE', `No server of MongoDB answers at ${login.hosts}.`, {
       fix: 'Check the host, that the server runs, and that it lets this machine in: Atlas has an IP access list.',
       cause: failure.name,

@@ -13,7 +13,7 @@ export function obstaclesOf(table: Table, plan: Plan): readonly string[] {
   }
   return [
     ...columnsOf(table, plan),
-    ...indexOf(table, plan),
+    ...missingIndexOf(table, plan),
     ...rightsOf(table, plan),
     ...(table.rules
       ? [`${title} has rules (CREATE RULE), under which PostgreSQL can't upsert. Use triggers instead.`]
@@ -48,7 +48,7 @@ function columnsOf(table: Table, { fields, operation }: Plan): readonly string[]
 }
 
 /** Without a unique index, an upsert has nothing to find rows by, and a change may hit many at once. */
-function indexOf(table: Table, { match, operation }: Plan): readonly string[] {
+export function missingIndexOf(table: Table, { match, operation }: Plan): readonly string[] {
   if (operation === 'insert' && match.length === 0) {
     return [];
   }

@@ -90,8 +90,7 @@ function reasonOf(
 /** What an error of the server means that is not about single rows. */
 export function explainWrite(failure: Failure, change: Change, operation: Operation): ActivateError {
   const { code = '', message } = failure;
-  const { table, match } = change;
-  const title = titleOf(table);
+  const title = titleOf(change.table);
   if (code === '25006') {
     return new ActivateError('UNAVAILABLE', 'PostgreSQL takes no changes now: it is read-only.', {
       fix: 'It is tried again by itself. If this is a standby server, connect to the primary one.',
@@ -114,11 +113,6 @@ export function explainWrite(failure: Failure, change: Change, operation: Operat
   }
   if (code === '42P01' || code === '3F000') {
     return new ActivateError('NOT_FOUND', `There is no table ${title} (any more).`);
-  }
-  if (code === '42P10') {
-    return new ActivateError('CONFIG_INVALID', `${title} has no unique index on ${match.join(', ')}.`, {
-      fix: 'Make one, or match by other fields.',
-    });
   }
   return new ActivateError('CONFIG_INVALID', `PostgreSQL can't write to ${title}: ${message}.`, {
     fix: 'Compare the mapping with the table as it is now.',

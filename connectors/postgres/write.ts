@@ -14,9 +14,12 @@ import {
 } from './statements.ts';
 import { type Table, type TableColumn, titleOf } from './table.ts';
 import type { Transaction } from './transaction.ts';
+import { missingIndexOf } from './verify.ts';
 import { explainWrite, isOfRow, rejection } from './write-errors.ts';
 
 const done: Outcome = { state: 'ok' };
+/** Where two runs at once, or one that is repeated, could make the same row twice. */
+const makesRows = { insert: true, upsert: true, update: false, delete: false } as const;
 /** Rows of a batch that are looked for to guess whether all are new, and the size from which that pays. */
 const samples = 20;
 const sampledAbove = 1000;
@@ -36,6 +39,10 @@ export async function writeBatch(
   call: Call,
   hope: Hope,
 ): Promise<readonly Outcome[]> {
+  const [missing] = makesRows[batch.operation] ? missingIndexOf(table, batch) : [];
+  if (missing !== undefined) {
+    throw new ActivateError('CONFIG_INVALID', missing, { fix: 'Make it, or match by other fields.' });
+  }
   const outcomes: Outcome[] = batch.items.map(() => done);
   for (const shape of shapesOf(table, batch)) {
     const part = encode(shape, batch, outcomes);

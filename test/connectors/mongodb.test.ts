@@ -698,6 +698,25 @@ describe('the connection', () => {
     ]);
   });
 
+  it('says where nobody answers, and that nothing was sent', async () => {
+    const { url } = await startFakeMongodb().then(async (other) => {
+      await other.close();
+      return other;
+    });
+    const nowhere = await openFor(mongodb, { url: `${url}?serverSelectionTimeoutMS=100` });
+
+    for (const attempt of [
+      () => nowhere.connection.check('objects'),
+      () => (nowhere.connection.objects as Objects).write(batchOf('upsert', [{ email: 'a' }]), call()),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        message: `No server of MongoDB answers at ${new URL(url).host}.`,
+      });
+    }
+    await nowhere.close();
+  });
+
   it.each([
     ['https://example.com', undefined, 'url'],
     ['mongodb://user:top-secret@', 'shop', 'url'],

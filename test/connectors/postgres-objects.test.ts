@@ -617,14 +617,21 @@ describe('a batch as a whole', () => {
     await writer.close();
   });
 
-  it('is refused where no unique index tells rows apart', async () => {
-    const t = await table('id int, name text');
+  it.each(['insert', 'upsert'] as const)(
+    'is refused where no unique index tells rows apart: %s',
+    async (operation) => {
+      const t = await table('id int, name text');
+      const rows = Array.from({ length: 1500 }, (_, id) => ({ id, name: 'a' }));
 
-    await expect(upsert(t, [{ id: 1, name: 'a' }])).rejects.toMatchObject({
-      code: 'CONFIG_INVALID',
-      message: `${t} has no unique index on id.`,
-    });
-  });
+      await expect(write(batchOf(t, operation, rows))).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: `${t} has no unique index on id. Run: CREATE UNIQUE INDEX ON ${t} (id);`,
+      });
+      expect(await rowsOf(t)).toEqual([]);
+      await admin.query(`create unique index on ${t} (id)`);
+      expect(new Set(states(await write(batchOf(t, operation, rows))))).toEqual(new Set(['ok']));
+    },
+  );
 
   it('waits where the server takes no changes', async () => {
     const t = await table('id int primary key');
@@ -658,6 +665,26 @@ describe('a batch as a whole', () => {
     await holder.query('commit');
     await holder.end();
     expect(await rowsOf(t)).toEqual([{ id: 1, n: 5 }]);
+  });
+
+  it('is tried again after a deadlock', async () => {
+    const t = await table('id int primary key, n int', 'insert into $t values (1, 0), (2, 0)');
+    const holder = await holding(`update ${t} set n = 5 where id = 2`);
+    // Whose wait is looked at first gives way: not the holder's.
+    await holder.query("set local deadlock_timeout = '10min'");
+    const writing = upsert(t, [
+      { id: 1, n: 1 },
+      { id: 2, n: 1 },
+    ]);
+    const ended = expect(writing).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await untilWaiting();
+
+    await holder.query(`update ${t} set n = 5 where id = 1`);
+    await ended;
+
+    await holder.query('commit');
+    await holder.end();
+    expect(await rowsOf(t, 'n')).toEqual([{ n: 5 }, { n: 5 }]);
   });
 
   it('stops at once with the signal, and writes nothing', async () => {

@@ -46,7 +46,7 @@ function keyText(value: unknown): string {
 export const idIndex: FakeIndex = { name: '_id_', key: { _id: 1 } };
 
 /** What is at a path, as a filter sees it. */
-export function valueAt(document: Document, path: string): unknown {
+function valueAt(document: Document, path: string): unknown {
   return path.split('.').reduce<unknown>((at, name) => (at as Document | undefined)?.[name], document);
 }
 

@@ -30,7 +30,7 @@ export interface FakeMongodb extends Omit<FakeHttp, 'state' | 'to'> {
   add(name: string, given?: Partial<FakeCollection>, ...unique: readonly string[]): FakeCollection;
 }
 
-export const user = 'activate';
+const user = 'activate';
 export const password = 'pass-of-activate';
 
 const reading = ['listCollections', 'listIndexes', 'find', 'aggregate'];
