@@ -1,0 +1,130 @@
+import { BSON } from 'mongodb';
+import { failure, startFakeMongodb } from '../fakes/mongodb.ts';
+import { Refusal } from '../fakes/mongodb-store.ts';
+import { startSalesforce } from '../fakes/salesforce.ts';
+import { freshDb } from '../support/postgres.ts';
+import { at, overHttp, portOf } from './far-sides.ts';
+import { startReceiver, toReceiver } from './receiver.ts';
+import { type FarSide, type Play, scenario } from './scenario.ts';
+
+const play: Play = {
+  framework: 'objects',
+  word: 'written',
+  changes: { written: 3, deleted: 2 },
+  wanted: 'select email, name, seats, plan from accounts where not gone',
+};
+
+const mirror = `
+mode: mirror
+match: [email]
+fields:
+  email: email
+  name: name
+  seats: seats
+  plan: plan
+`;
+
+async function postgres(): Promise<FarSide> {
+  const crm = await freshDb();
+  await crm.db.query(`
+    create table public.contacts (email text primary key, name text not null, seats int,
+      plan text check (plan <> 'refuse me'));
+    create table public.writes (at timestamptz default now());
+    create function public.note() returns trigger language plpgsql as
+      'begin insert into public.writes default values; return null; end';
+    create trigger note after insert or update or delete on public.contacts
+      for each statement execute function public.note();
+  `);
+  return {
+    port: portOf(crm.url),
+    connection: (port) => ({ config: {}, secrets: { url: at(crm.url, port) } }),
+    settings: `object: public.contacts${mirror}`,
+    there: () => crm.db.query('select email, name, seats, plan from public.contacts'),
+    writes: async () => (await crm.db.query('select from public.writes')).length,
+    refusal: { column: 'plan', bad: 'refuse me', reason: /contacts_plan_check/ },
+    close: crm.close,
+  };
+}
+
+async function mongodb(): Promise<FarSide> {
+  const fake = await startFakeMongodb();
+  const customers = fake.add('customers', {}, 'email');
+  fake.onWrite = (_collection, statement) => {
+    if (JSON.stringify(statement).includes('refuse me')) {
+      throw new Refusal(121, 'Document failed validation');
+    }
+  };
+  const busy = { json: failure(91, 'ShutdownInProgress') };
+  return {
+    port: portOf(fake.url),
+    connection: (port) => ({ config: {}, secrets: { url: at(fake.url, port) } }),
+    settings: `object: customers${mirror}`,
+    there: () =>
+      customers.documents.map((document) => {
+        const { email, name, seats, plan } = BSON.EJSON.parse(BSON.EJSON.stringify(document)) as Record<
+          string,
+          unknown
+        >;
+        return { email, name, seats, plan };
+      }),
+    writes: () => fake.commands.filter((one) => 'update' in one || 'delete' in one || 'insert' in one).length,
+    refusal: { column: 'plan', bad: 'refuse me', reason: /valid/ },
+    stumble: () => fake.next(busy, busy),
+    close: async () => {
+      await fake.close();
+      fake.expectNoUnexpected();
+    },
+  };
+}
+
+async function salesforce(): Promise<FarSide> {
+  const fake = await startSalesforce();
+  const { clientSecret = '', baseUrl = '', ...config } = fake.config;
+  return {
+    ...overHttp(fake, /oauth2/),
+    connection: (port) => ({ config: { ...config, baseUrl: at(baseUrl, port) }, secrets: { clientSecret } }),
+    settings: `
+object: Contact
+mode: mirror
+match: [Ext_Id__c]
+fields:
+  Ext_Id__c: email
+  LastName: name
+  Score__c: seats
+  FirstName: plan
+  Email: '{{ plan }}@acme.example'
+`,
+    there: () =>
+      fake.state.org.rows('Contact').map(({ Ext_Id__c, LastName, Score__c, FirstName }) => ({
+        email: Ext_Id__c,
+        name: LastName,
+        seats: Score__c,
+        plan: FirstName,
+      })),
+    refusal: { column: 'plan', bad: 'refuse me', reason: /e-?mail/i },
+  };
+}
+
+async function webhook(): Promise<FarSide> {
+  const kept = new Map<unknown, unknown>();
+  const fake = await startReceiver(({ type, data }) => {
+    const values = data['values'] as { readonly email: string };
+    if (type === 'record.delete') {
+      kept.delete(values.email);
+    } else {
+      kept.set(values.email, values);
+    }
+    return { json: {} };
+  });
+  return {
+    ...toReceiver(fake, 5),
+    settings: `object: contacts${mirror}`,
+    there: () => [...kept.values()],
+    refusal: { column: 'plan', bad: 'refuse me', reason: /Not this one/ },
+  };
+}
+
+scenario(play, { connector: 'postgres', start: postgres, sigkill: true });
+scenario(play, { connector: 'mongodb', start: mongodb });
+scenario(play, { connector: 'salesforce', start: salesforce });
+scenario(play, { connector: 'webhook', start: webhook });
