@@ -22,6 +22,17 @@ function quotedElement(text: string): string {
   return /["\\]/.test(text) ? `"${text.replaceAll(/["\\]/g, '\\$&')}"` : `"${text}"`;
 }
 
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+/** A value as COPY reads it. */
+export function copyTextOf(column: TableColumn, value: Value): string {
+  if (value === null) {
+    return '\\N';
+  }
+  const text = textOf(column, value);
+  return /[\\\t\n\r]/.test(text) ? text.replaceAll(/[\\\t\n\r]/g, (sign) => escapes[sign] ?? sign) : text;
+}
+
 /** A value in the text form of its column's type. */
 function textOf(column: TableColumn, value: Exclude<Value, null>): string {
   if (column.type === 'json' || column.type === 'jsonb') {

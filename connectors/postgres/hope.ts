@@ -1,4 +1,9 @@
-import type { Hope } from './write.ts';
+/** What is thought of a table: whether the rows that come are all new to it. */
+export interface Hope {
+  /** `sample` looks for a few of them; it is asked only where nothing is known yet. */
+  isAllNew(sample: () => Promise<boolean>): Promise<boolean>;
+  giveUp(): void;
+}
 
 /** A first run goes on with new rows, batch by batch; a pause ends what is known of it. */
 const newForMs = 60_000;

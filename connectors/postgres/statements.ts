@@ -9,6 +9,11 @@ export interface Change {
   readonly onlyIfEmpty: ReadonlySet<string>;
 }
 
+/** New rows as COPY's text; one that is there already fails it. */
+export function copyOf({ table, columns }: Change): string {
+  return `COPY ${identifierOf(table)} (${columns.map(({ name }) => quoted(name)).join(', ')}) FROM STDIN`;
+}
+
 /** New rows; one that is there already fails the statement. */
 export function insertOf(change: Change): string {
   return insert(change, `SELECT ${values(change)} FROM ${source(change)} ${inOrder(change, 'u')}`);

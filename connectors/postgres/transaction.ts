@@ -2,6 +2,7 @@ import type { Client, Pool, PoolClient, QueryArrayConfig } from 'pg';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { cancel } from './cancel.ts';
 import type { Login } from './config.ts';
+import { CopyIn } from './copy-in.ts';
 import { explain, type Failure } from './errors.ts';
 
 const statementMs = 120_000;
@@ -14,6 +15,8 @@ export interface Transaction {
    * transaction goes on, and what `pg` throws comes out as it is.
    */
   attempt(text: string, values: readonly string[]): Promise<readonly (readonly (string | null)[])[]>;
+  /** One COPY … FROM STDIN, likewise. */
+  copy(text: string, bytes: Buffer): Promise<void>;
 }
 
 export interface Place {
@@ -80,31 +83,36 @@ export async function transact<T>(place: Place, work: (transaction: Transaction)
 
 function transactionOn(client: PoolClient, signal: AbortSignal): Transaction {
   let marked = true;
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    if (!marked) {
+      await client.query('RELEASE SAVEPOINT here; SAVEPOINT here');
+    }
+    try {
+      const answer = await work();
+      marked = false;
+      return answer;
+    } catch (thrown) {
+      if ((thrown as Failure).severity !== undefined) {
+        await client.query('ROLLBACK TO SAVEPOINT here');
+        marked = true;
+      }
+      throw thrown;
+    }
+  };
   return {
-    attempt: async (text, values) => {
-      signal.throwIfAborted();
-      if (!marked) {
-        await client.query('RELEASE SAVEPOINT here; SAVEPOINT here');
-      }
-      const question = {
-        text,
-        values: [...values],
-        rowMode: 'array',
-        // The server keeps the limit; this is for a server that went silent.
-        query_timeout: statementMs + 5000,
-      } satisfies QueryArrayConfig & { query_timeout: number };
-      try {
-        const { rows } = await client.query<(string | null)[]>(question);
-        marked = false;
-        return rows;
-      } catch (thrown) {
-        if ((thrown as Failure).severity !== undefined) {
-          await client.query('ROLLBACK TO SAVEPOINT here');
-          marked = true;
-        }
-        throw thrown;
-      }
-    },
+    attempt: (text, values) =>
+      guarded(async () => {
+        const question = {
+          text,
+          values: [...values],
+          rowMode: 'array',
+          // The server keeps the limit; this is for a server that went silent.
+          query_timeout: statementMs + 5000,
+        } satisfies QueryArrayConfig & { query_timeout: number };
+        return (await client.query<(string | null)[]>(question)).rows;
+      }),
+    copy: (text, bytes) => guarded(() => client.query(new CopyIn(text, bytes)).done),
   };
 }
 

@@ -2,8 +2,9 @@ import type { Call, Item, ObjectBatch, Outcome } from '../../engine/contracts/de
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { elementOf, faultOf, mayBeUnfit } from './elements.ts';
 import type { Failure } from './errors.ts';
+import { filledByCopy } from './fill.ts';
+import type { Hope } from './hope.ts';
 import {
-  anyThereOf,
   type Change,
   deleteOf,
   insertAgainOf,
@@ -20,17 +21,6 @@ import { explainWrite, isOfRow, rejection } from './write-errors.ts';
 const done: Outcome = { state: 'ok' };
 /** Where two runs at once, or one that is repeated, could make the same row twice. */
 const makesRows = { insert: true, upsert: true, update: false, delete: false } as const;
-/** Rows of a batch that are looked for to guess whether all are new, and the size from which that pays. */
-const samples = 20;
-const sampledAbove = 1000;
-
-/** What is thought of a table: whether the rows that come are all new to it. */
-export interface Hope {
-  /** `sample` looks for a few of them; it is asked only where nothing is known yet. */
-  isAllNew(sample: () => Promise<boolean>): Promise<boolean>;
-  giveUp(): void;
-}
-
 /** Writes a batch in a transaction; what is thrown has written nothing. One outcome per item, in order. */
 export async function writeBatch(
   transaction: Transaction,
@@ -45,9 +35,13 @@ export async function writeBatch(
   }
   const outcomes: Outcome[] = batch.items.map(() => done);
   for (const shape of shapesOf(table, batch)) {
+    const { change, rows } = shape;
+    if (!call.again && (await filledByCopy(transaction, batch, change, rows, hope))) {
+      continue;
+    }
     const part = encode(shape, batch, outcomes);
     if (part.rows.length > 0) {
-      await writePart(transaction, batch, call, part, hope, outcomes);
+      await writePart(transaction, batch, call, part, outcomes);
     }
   }
   return outcomes;
@@ -130,13 +124,10 @@ async function writePart(
   batch: ObjectBatch,
   call: Call,
   part: Part,
-  hope: Hope,
   outcomes: Outcome[],
 ): Promise<void> {
   const { change, rows, elements } = part;
-  const plain = call.again ? false : await maybeAllNew(transaction, batch, part, hope);
-  let text = plain ? insertOf(change) : statementOf(batch, call, change);
-  let hopeful = plain && change.match.length > 0;
+  const text = statementOf(batch, call, change);
   const writeRange = async (from: number, to: number): Promise<void> => {
     const lists = elements.map((column) => `{${column.slice(from, to).join(',')}}`);
     const { rows: found, failure } = await transaction.attempt(text, lists).then(
@@ -147,11 +138,6 @@ async function writePart(
       for (const [number] of found) {
         outcomes[rows[from + Number(number) - 1] as number] = missed(batch, change);
       }
-    } else if (hopeful && failure.code === '23505') {
-      hopeful = false;
-      hope.giveUp();
-      text = statementOf(batch, call, change);
-      await writeRange(from, to);
     } else if (to - from === 1) {
       const row = rows[from] as number;
       outcomes[row] = rejection(failure, change, batch.operation, batch.items[row]?.values ?? {});
@@ -173,36 +159,6 @@ async function writePart(
     return failure;
   };
   await writeRange(0, rows.length);
-}
-
-/**
- * Whether to try a bare INSERT first. It costs the server half of one that looks for each row, but when a row is there it
- * was all for nothing.
- */
-async function maybeAllNew(
-  transaction: Transaction,
-  { operation }: ObjectBatch,
-  { change, rows, elements }: Part,
-  hope: Hope,
-): Promise<boolean> {
-  if (operation !== 'upsert') {
-    return operation === 'insert';
-  }
-  if (rows.length < sampledAbove) {
-    return false;
-  }
-  return hope.isAllNew(async () => {
-    const step = Math.ceil(rows.length / samples);
-    const keys = change.columns.filter(({ name }) => change.match.includes(name));
-    const lists = change.columns.flatMap(({ name }, i) =>
-      change.match.includes(name)
-        ? [`{${(elements[i] ?? []).filter((_, row) => row % step === 0).join(',')}}`]
-        : [],
-    );
-    const sample: Change = { ...change, columns: keys };
-    const found = await transaction.attempt(anyThereOf(sample), lists).catch(() => undefined);
-    return found?.length === 0;
-  });
 }
 
 function statementOf({ operation }: ObjectBatch, call: Call, change: Change): string {

@@ -89,6 +89,22 @@ async function rowsOf(object: string, columns = '*'): Promise<readonly Row[]> {
 
 const states = (outcomes: readonly Outcome[]): readonly string[] => outcomes.map(({ state }) => state);
 
+/** Makes a table note by which statement rows were written to it. */
+const tellingHow = [
+  'create table if not exists how_written (at serial, t text, how text)',
+  `create or replace function tell_how() returns trigger language plpgsql security definer as $f$
+   begin
+     insert into public.how_written (t, how) values (tg_table_name, substring(current_query() from '(COPY|INSERT|UPDATE|DELETE)'));
+     return null;
+   end $f$`,
+  'create trigger tell_how after insert on $t for each statement execute function tell_how()',
+];
+
+async function howWritten(t: string): Promise<readonly string[]> {
+  const text = 'select how from how_written where t = $1 order by at';
+  return (await admin.query<{ how: string }>(text, [t.slice('public.'.length)])).rows.map(({ how }) => how);
+}
+
 /** Another role with the rights that these statements give it; `$r` is its name. */
 async function openAs(...grants: readonly string[]): Promise<Opened & { readonly role: string }> {
   made += 1;
@@ -180,8 +196,8 @@ describe('an upsert', () => {
     expect(await rowsOf(t, 'name')).toEqual([{ name: 'second' }]);
   });
 
-  it('fills an empty table, and goes on when a row turns out to be there', async () => {
-    const t = await table('id int primary key, name text');
+  it('fills an empty table by COPY, and no longer when a row turns out to be there', async () => {
+    const t = await table("id int primary key, name text, kind text default 'new'", ...tellingHow);
     const rows = (from: number, name: string): Row[] =>
       Array.from({ length: 1500 }, (_, i) => ({ id: from + i, name }));
 
@@ -190,9 +206,50 @@ describe('an upsert', () => {
     const third = await upsert(t, rows(2900, 'c'));
 
     expect(new Set(states([...first, ...second, ...third]))).toEqual(new Set(['ok']));
-    expect(await rowsOf(t, "count(*)::int, count(*) filter (where name = 'a')::int as a")).toEqual([
-      { count: 4400, a: 1400 },
-    ]);
+    expect(await howWritten(t)).toEqual(['COPY', 'INSERT', 'INSERT']);
+    expect(
+      await rowsOf(t, "count(*)::int, count(*) filter (where name = 'a' and kind = 'new')::int as a"),
+    ).toEqual([{ count: 4400, a: 1400 }]);
+  });
+
+  it('fills by COPY again after a batch with a row that was refused', async () => {
+    const t = await table('id int primary key, name text check (length(name) < 5)', ...tellingHow);
+    const rows = (from: number, bad: string): Row[] =>
+      Array.from({ length: 1000 }, (_, i) => ({ id: from + i, name: i === 7 ? bad : 'ok' }));
+
+    const outcomes = [
+      ...(await upsert(t, rows(0, 'too long'))),
+      ...(await upsert(t, rows(1000, 'a\0b'))),
+      ...(await write(batchOf(t, 'insert', rows(2000, 'fine')))),
+    ];
+
+    expect(outcomes.flatMap(({ state }, i) => (state === 'ok' ? [] : [i]))).toEqual([7, 1007]);
+    expect(new Set((await howWritten(t)).slice(0, -1))).toEqual(new Set(['INSERT']));
+    expect((await howWritten(t)).at(-1)).toBe('COPY');
+    expect(await rowsOf(t, 'count(*)::int')).toEqual([{ count: 2998 }]);
+  });
+
+  it.each([
+    [
+      'row level security',
+      'alter table $t enable row level security',
+      'create policy all_ on $t using (true) with check (true)',
+    ],
+    [
+      'rules',
+      'create rule also as on insert to $t where false do also delete from how_written where false',
+      'select 1',
+    ],
+  ])('does not fill by COPY what has %s', async (_, ...statements) => {
+    const t = await table('id int primary key', ...tellingHow, ...statements);
+    const writer = await openAs(`grant select, insert, update on ${t} to $r`);
+    const rows = Array.from({ length: 1000 }, (_row, id) => ({ id }));
+
+    const outcomes = await objectsIn(writer).write(batchOf(t, 'insert', rows, { match: [] }), call());
+
+    expect(new Set(states(outcomes))).toEqual(new Set(['ok']));
+    expect(await howWritten(t)).toEqual(['INSERT']);
+    await writer.close();
   });
 
   it('of two writers that go in opposite orders over the same rows blocks neither', async () => {
@@ -459,6 +516,29 @@ describe('values', () => {
     expect([...inserted, ...updated]).toEqual([{ state: 'ok' }, { state: 'ok' }]);
     await admin.query("set timezone to 'UTC'");
     expect(await rowsOf(t, 'v::text')).toEqual([{ v: stored }]);
+  });
+
+  it('are kept likewise where a table is filled by COPY', async () => {
+    // Bytes go by INSERT, and so does what only looks like U+0000.
+    const kinds = exact.filter(([type, value]) => type !== 'bytea' && value !== 'a\\u0000b');
+    const t = await table(
+      `id int primary key, ${kinds.map(([type], i) => `v${i} ${type}`).join(', ')}`,
+      ...tellingHow,
+    );
+    const values = Object.fromEntries(kinds.map(([, value], i) => [`v${i}`, value]));
+
+    const outcomes = await upsert(
+      t,
+      Array.from({ length: 1000 }, (_, id) => ({ id, ...values })),
+    );
+
+    expect(new Set(states(outcomes))).toEqual(new Set(['ok']));
+    expect(await howWritten(t)).toEqual(['COPY']);
+    await admin.query("set timezone to 'UTC'");
+    const texts = kinds.map((_, i) => `v${i}::text`).join(', ');
+    expect((await admin.query(`select distinct ${texts} from ${t}`)).rows).toEqual([
+      Object.fromEntries(kinds.map(([, , stored], i) => [`v${i}`, stored])),
+    ]);
   });
 
   const refused: readonly (readonly [type: string, value: Value, reason: RegExp])[] = [
