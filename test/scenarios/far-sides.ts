@@ -1,5 +1,5 @@
 import type { FakeHttp, Received } from '../fakes/http.ts';
-import type { FarSide } from './scenario.ts';
+import type { FarSide } from './stage.ts';
 
 export function portOf(url: string): number {
   return Number(new URL(url).port);

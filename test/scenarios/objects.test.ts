@@ -5,7 +5,8 @@ import { startSalesforce } from '../fakes/salesforce.ts';
 import { freshDb } from '../support/postgres.ts';
 import { at, overHttp, portOf } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
-import { type FarSide, type Play, scenario } from './scenario.ts';
+import { scenario } from './scenario.ts';
+import type { FarSide, Play } from './stage.ts';
 
 const play: Play = {
   framework: 'objects',
@@ -114,7 +115,7 @@ async function webhook(): Promise<FarSide> {
     } else {
       kept.set(values.email, values);
     }
-    return { json: {} };
+    return {};
   });
   return {
     ...toReceiver(fake, 5),

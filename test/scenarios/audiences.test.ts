@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { account, startFacebook, token } from '../fakes/facebook.ts';
+import { apiKey, startMailchimp } from '../fakes/mailchimp.ts';
+import { at, overHttp } from './far-sides.ts';
+import { startReceiver, toReceiver } from './receiver.ts';
+import { scenario } from './scenario.ts';
+import type { FarSide, Play } from './stage.ts';
+
+const play: Play = {
+  framework: 'audiences',
+  word: 'added to the list',
+  changes: { 'added to the list': 2, 'removed from the list': 2 },
+  wanted: 'select email from accounts where not gone',
+};
+
+const hashed = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+async function mailchimp(): Promise<FarSide> {
+  const fake = await startMailchimp();
+  const [list] = fake.state.audiences;
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { statusIfNew: 'subscribed', baseUrl: at(fake.url, port) },
+      secrets: { apiKey },
+    }),
+    settings: `
+list: a1b2c3d4e5:7
+list_name: Buyers
+identifiers: { email: email }
+`,
+    there: () =>
+      [...(list?.contacts.values() ?? [])]
+        .filter(({ tags }) => tags.has(7))
+        .map(({ address }) => ({ email: address })),
+    refusal: { column: 'email', bad: 'nobody@example.com', reason: /fake or invalid/ },
+  };
+}
+
+/** Facebook shows nobody's address: people are known by what their address comes to. */
+async function facebook(): Promise<FarSide> {
+  const fake = await startFacebook();
+  const known = new Map(
+    ['moved@acme.example', ...Array.from({ length: 500 }, (_, i) => `a${i}@acme.example`)].map((email) => [
+      `EMAIL=${hashed(email)}`,
+      email,
+    ]),
+  );
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { account, fileSource: 'USER_PROVIDED_ONLY', baseUrl: at(fake.url, port) },
+      secrets: { accessToken: token },
+    }),
+    settings: `
+list: '100'
+list_name: Buyers
+identifiers: { EMAIL: email }
+`,
+    there: () =>
+      [...(fake.state.audiences[0]?.people ?? [])].map((one) => ({ email: known.get(one) ?? one })),
+    refusal: { column: 'email', bad: 'no address', reason: /mail/ },
+  };
+}
+
+async function webhook(): Promise<FarSide> {
+  const people = new Set<string>();
+  const fake = await startReceiver(({ type, data }) => {
+    const { email } = data['identifiers'] as { readonly email: string };
+    people[type === 'audience.add' ? 'add' : 'delete'](email);
+    return {};
+  });
+  return {
+    ...toReceiver(fake, 5),
+    settings: `
+list: buyers
+list_name: Buyers
+identifiers: { email: email }
+`,
+    there: () => [...people].map((email) => ({ email })),
+    refusal: { column: 'email', bad: 'refuse-me@acme.example', reason: /Not this one/ },
+  };
+}
+
+scenario(play, { connector: 'mailchimp', start: mailchimp, sigkill: true });
+scenario(play, { connector: 'facebook', start: facebook });
+scenario(play, { connector: 'webhook', start: webhook });
