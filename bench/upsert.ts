@@ -22,9 +22,27 @@ const createTable = `create table upserted (${columns.map((name, i) => `${name} 
 /**
  * Writes `rows` rows of 5 columns into a table with a primary key: all new, then all changed, then all the same again.
  * Beside it a plain loop over `unnest` with 5,000 rows a statement, and `psql \copy` into the same table, all new only.
+ * Two rounds, the better figure of each: the first one also makes the server's files.
  */
 export async function benchUpsertWrite(url: string, rows: number): Promise<readonly UpsertTimes[]> {
-  return [await ours(url, rows), await plainLoop(url, rows), await psqlCopy(url, rows)];
+  const round = async (): Promise<readonly UpsertTimes[]> => [
+    await psqlCopy(url, rows),
+    await ours(url, rows),
+    await plainLoop(url, rows),
+  ];
+  const [one, two] = [await round(), await round()];
+  return one.map((times, i) => better(times, two[i] ?? times));
+}
+
+function better(one: UpsertTimes, two: UpsertTimes): UpsertTimes {
+  const larger = (a = 0, b = 0): number => Math.max(a, b);
+  const first = larger(one.first, two.first);
+  const peakMb = larger(one.peakMb, two.peakMb);
+  if (one.changed === undefined) {
+    return { way: one.way, first, peakMb };
+  }
+  const changed = larger(one.changed, two.changed);
+  return { way: one.way, first, changed, unchanged: larger(one.unchanged, two.unchanged), peakMb };
 }
 
 async function ours(url: string, rows: number): Promise<UpsertTimes> {
