@@ -21,7 +21,7 @@ const partWords: Readonly<Record<PartName, string>> = {
   audiences: '[audiences](../frameworks.md#audiences)',
   files: '[exports of files](../frameworks.md#exports)',
   tasks: '[tasks](../frameworks.md#tasks)',
-  notify: 'messages (alerts do not use it yet: they speak in chats)',
+  notify: 'messages (alerts do not use it: they speak in chats)',
 };
 
 /** The frameworks that rows can be delivered by, in the order in which docs/frameworks.md tells of them. */

@@ -42,8 +42,9 @@ export function connectOf(connectors: readonly Connector[]): AnyCommand {
           ...(isBoth(chosen(raw)) ? ['use'] : []),
           ...Object.keys(declared).filter((name) => name.startsWith(`${chosen(raw)?.id}_`)),
         ],
+        required: ['use'],
         prepare: async (raw) => ({
-          intro: (chosen(raw)?.setup ?? []).map((sentence) => text(...inCode(sentence))),
+          intro: (chosen(raw)?.setup ?? []).map((sentence, at) => text(`${at + 1}. `, ...drawn(sentence))),
           initial: isBoth(chosen(raw)) ? { use: 'source' } : {},
           submit: 'Try and connect',
         }),
@@ -100,9 +101,15 @@ const commandsFor: Readonly<Record<string, readonly [string, string]>> = {
   tasks: ['New tasks', 'new-task'],
 };
 
-/** A sentence whose parts in backticks are code. */
-function inCode(sentence: string): readonly Inline[] {
-  return sentence.split('`').map((part, at) => (at % 2 === 1 ? code(part) : part));
+/** A sentence of a set-up guide: its parts in backticks are code, its Markdown links are links. */
+function drawn(sentence: string): readonly Inline[] {
+  return sentence.split(/(`[^`]+`|\[[^\]]+\]\([^)]+\))/).map((part): Inline => {
+    const [, label = '', url] = /^\[(.+)\]\((.+)\)$/.exec(part) ?? [];
+    if (url !== undefined) {
+      return { type: 'link', text: [label], url };
+    }
+    return part.startsWith('`') ? code(part.slice(1, -1)) : part;
+  });
 }
 
 function unprefixed(id: string, given: Raw): Raw {

@@ -23,7 +23,7 @@ export const destinations = defineCommand({
           bold(record.name),
           ` · ${connector.name} · ${users.length === 0 ? 'used by nothing yet' : users.join(', ')}`,
         ),
-        context(`Takes ${connector.offers.filter((part) => part !== 'source').join(', ')}`),
+        context(`Takes ${takenBy(connector).join(', ')}`),
         ...(ends === undefined ? [] : [text('⚠️ ', ends)]),
       ];
     });
@@ -39,6 +39,19 @@ export const destinations = defineCommand({
     return { kind: 'card', to: 'caller', card };
   },
 });
+
+const words: Readonly<Record<string, string>> = {
+  objects: 'records',
+  events: 'events',
+  audiences: 'audiences',
+  files: 'exports',
+  tasks: 'tasks',
+};
+
+/** What can be made with a destination, as people call it. */
+function takenBy({ offers }: Connector): readonly string[] {
+  return offers.flatMap((part) => words[part] ?? []);
+}
 
 const soonMs = 120 * 86_400_000;
 

@@ -33,7 +33,7 @@ export const errors = defineCommand({
       tone: total === 0 ? 'good' : 'warning',
       blocks:
         total === 0
-          ? [text('All rows were taken.'), actions(button('Show', 'show', { name }))]
+          ? [text('Every row was taken, or skipped.'), actions(button('Show', 'show', { name }))]
           : [...reasons.flatMap((one) => reasonOf(detail, one)), ...whatNow(detail)],
       fallback: total === 0 ? 'No row is refused.' : `${count(total, 'row')} refused`,
     } as const;
@@ -54,7 +54,7 @@ function reasonOf({ sync }: SyncDetail, { reason, count: times, example, since }
   const { name } = sync;
   return [
     text(bold(count(times, 'row')), `: ${reason}`),
-    context('For one ', code(masked(example)), ` · since ${moment(since, sync.timeZone)}`),
+    context('For example row ', code(masked(example)), ` · since ${moment(since, sync.timeZone)}`),
     actions(
       button('Why this row', 'why', { name, key: example }),
       button(
@@ -71,7 +71,7 @@ function whatNow({ sync }: SyncDetail): readonly Block[] {
   const { name, framework } = sync;
   return [
     { type: 'divider' },
-    context('Refused rows are tried again at every run, and are well once they are taken.'),
+    context('Refused rows are tried again at every run, and leave this list once they are taken.'),
     actions(
       button('Retry', 'retry', { name }, { style: 'primary' }),
       button('Fix the mapping', editCommands[framework], { sync: name }),

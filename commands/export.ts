@@ -23,7 +23,7 @@ export const exportAll = defineCommand({
       blocks: [
         text(
           'Secrets are not in it: they are named as ',
-          code('${CONNECTION_…}'),
+          code(`\${CONNECTION_…}`),
           ' and come from the environment.',
         ),
         context(

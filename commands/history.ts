@@ -1,4 +1,4 @@
-import { actions, ago, button, shorten, text } from '../engine/cards/build.ts';
+import { actions, ago, button, count, shorten, text } from '../engine/cards/build.ts';
 import { runsChart } from '../engine/cards/chart.ts';
 import { summary } from '../engine/cards/progress.ts';
 import { field } from '../engine/contracts/form.ts';
@@ -28,6 +28,8 @@ export const history = defineCommand({
       return { kind: 'card', to: 'caller', card };
     }
     const now = services.now();
+    const { kind } = await services.syncs.show(name);
+    const what = kind === 'alert' ? 'Messages' : 'Rows delivered';
     const rows = runs
       .slice(0, listed)
       .map((run) => [
@@ -41,8 +43,8 @@ export const history = defineCommand({
       blocks: [
         {
           type: 'image',
-          png: await runsChart(`Messages per run, last ${runs.length} runs`, runs),
-          alt: `Messages of the last ${runs.length} runs of ${name}`,
+          png: await runsChart(`${what} per run, last ${count(runs.length, 'run')}`, runs),
+          alt: `${what} in the last ${count(runs.length, 'run')} of ${name}`,
         },
         { type: 'table', columns: ['When', 'State', 'Rows', 'What happened'], rows, total: runs.length },
         actions(button('Show', 'show', { name }), button('Run now', 'run', { name })),

@@ -17,7 +17,7 @@ export const models = defineCommand({
       .flatMap(({ name, sql, key, source, usedBy }) => [
         text(
           bold(name),
-          ` on ${source}, key ${key.join(' / ') || 'none'} · ${usedBy.length === 0 ? 'used by nothing' : usedBy.join(', ')}`,
+          ` on ${source}, key ${key.join(' / ') || 'none'} · used by ${usedBy.length === 0 ? 'nothing' : usedBy.join(', ')}`,
         ),
         context(code(shorten(sql.replaceAll(/\s+/g, ' ').trim(), 160))),
       ]);

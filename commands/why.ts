@@ -1,4 +1,4 @@
-import { actions, bold, button, code, context, fields, moment, text } from '../engine/cards/build.ts';
+import { actions, bold, button, code, context, count, fields, moment, text } from '../engine/cards/build.ts';
 import { masked } from '../engine/cards/mask.ts';
 import type { Block, Card } from '../engine/contracts/card.ts';
 import { field } from '../engine/contracts/form.ts';
@@ -46,7 +46,7 @@ function whyCard(about: Why): Card {
         .map((one) => text(`${moment(one.createdAt, sync.timeZone)}: said (${one.kind}), ${one.state}`)),
       actions(button('Show', 'show', { name: sync.name }), button('Errors', 'errors', { name: sync.name })),
     ],
-    fallback: known ? `${masked(key)}: ${steps.length} changes` : 'Nothing is known of this key.',
+    fallback: known ? `${masked(key)}: ${count(steps.length, 'change')}` : 'Nothing is known of this key.',
   };
 }
 
@@ -71,9 +71,11 @@ function rejectionBlocks({ rejection, sync }: Why): readonly Block[] {
     healed: '🟢 Was refused once',
   };
   const since = moment(rejection.since, sync.timeZone);
+  const { firstRunId: first, lastRunId: latest } = rejection;
+  const runs = first === latest ? `run ${first}` : `runs ${first} to ${latest}`;
   return [
     text(
-      `${words[rejection.state]}: ${rejection.reason} Since ${since}, ${rejection.attempts} tries, runs ${rejection.firstRunId} to ${rejection.lastRunId}.`,
+      `${words[rejection.state]}: ${rejection.reason} Since ${since}, ${count(rejection.attempts, 'try', 'tries')}, ${runs}.`,
     ),
   ];
 }

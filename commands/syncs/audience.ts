@@ -120,6 +120,7 @@ const guards: Step<Services> = {
 };
 
 export const audience: SyncKind = {
+  intro: 'Whoever the query gives is put on a list, and taken off it when the query gives them no more.',
   fields,
   lookups,
   parts: ['audiences'],

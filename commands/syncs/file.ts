@@ -61,6 +61,13 @@ const what: Step<Services> = {
       path: `{{ sync }}/{{ date }}-{{ run }}.${extension(raw['format'])}`,
     },
   }),
+  check: async (raw) => {
+    const ending = /\.(csv|ndjson|parquet)\b/.exec(raw['path'] ?? '')?.[1];
+    const wanted = extension(raw['format']);
+    return ending === undefined || ending === wanted
+      ? {}
+      : { path: `The name says .${ending}, and the file is of another format: write .${wanted}.` };
+  },
 };
 
 function extension(format: string | undefined): string {
@@ -80,6 +87,7 @@ const details: Step<Services> = {
 };
 
 export const file: SyncKind = {
+  intro: 'The rows that the query gives are written to a file at each run.',
   fields,
   parts: ['files'],
   steps: [what, csv, details],

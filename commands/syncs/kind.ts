@@ -22,6 +22,8 @@ import { rawOf } from '../raw.ts';
 export interface SyncKind {
   readonly fields: Fields;
   readonly lookups?: Readonly<Record<string, Lookup<Services>>>;
+  /** What becomes of the rows, as a sentence above the first question. */
+  readonly intro: string;
   /** Which connections can be chosen. */
   readonly parts: readonly DeliveryFramework[];
   /** What is asked between the query and the name. */
@@ -37,9 +39,9 @@ export interface SyncKind {
 
 const shared = {
   source: alertFields.source,
-  sql: alertFields.sql,
+  sql: { ...alertFields.sql, help: 'One SELECT; each row that it gives goes to the destination.' },
   table: alertFields.table,
-  model: alertFields.model,
+  model: { ...alertFields.model, help: 'A query that an alert or a sync uses already.' },
   destination: field.lookup({ label: 'Destination', lookup: 'destinations', help: 'Where the rows go.' }),
   key: field.optional(
     field.lookups({ label: 'Key', lookup: 'columns', help: 'The columns that tell rows apart.' }),
@@ -144,9 +146,13 @@ async function draftOf(kind: SyncKind, raw: Raw, caller: Caller, services: Servi
 
 function stepsOf(kind: SyncKind): readonly Step<Services>[] {
   const last = kind.steps.at(-1);
-  const steps = kind.steps.map((step) =>
-    step === last ? { ...step, check: checkedWhole(kind, step) } : step,
-  );
+  // Optional to the command as a whole, because who is asked what depends on the answers; not so where they are asked.
+  const required = Object.keys(kind.fields).filter((name) => kind.fields[name]?.optional === false);
+  const steps = kind.steps.map((step) => ({
+    ...step,
+    required,
+    ...(step === last ? { check: checkedWhole(kind, step) } : {}),
+  }));
   return [query(kind), found(kind), ...steps, when(kind), preview(kind)];
 }
 
@@ -175,7 +181,7 @@ function query(kind: SyncKind): Step<Services> {
       return {
         intro:
           missing === undefined
-            ? [text('Each row that the query gives goes there, and is kept in step.')]
+            ? [text(kind.intro)]
             : [text(`No ${missing} for this is connected yet: say `, code('/activate connect'), ' first.')],
         initial: {
           ...(source === undefined ? {} : { source }),
@@ -201,6 +207,7 @@ function found(kind: SyncKind): Step<Services> {
   return {
     title: 'What was found',
     fields: () => ['key'],
+    required: kind.parts.includes('files') ? [] : ['key'],
     prepare: async (raw, _caller, services) => {
       const finding = await services.models.recall(raw['source'] ?? '', await queryOf(raw, services));
       const key = finding.suggestedKey.length === 0 ? {} : { key: JSON.stringify(finding.suggestedKey) };
@@ -262,7 +269,7 @@ function preview(kind: SyncKind): Step<Services> {
             '.',
           ),
           context('The first of them, as they would be sent:'),
-          ...dryRunBlocks(rehearsed, { first: 2 }),
+          ...dryRunBlocks(rehearsed, { first: 1 }),
           context(`Next runs: ${next.join(' · ')}`),
           ...[...finding.warnings, ...warnings].map((warning) => text('⚠️ ', warning)),
         ],
@@ -323,7 +330,7 @@ function madeCard(made: SyncDetail, caller: Caller) {
     title: `${name} is on`,
     tone: 'good',
     blocks: [
-      text(`It ${syncWords(sync)}, in ${made.goesTo.join(', ')}. ${describeSchedule(sync)}.`),
+      text(`In ${made.goesTo.join(', ')} it ${syncWords(sync)}. ${describeSchedule(sync)}.`),
       context(`Made by ${caller.name} · trouble with it is reported here`),
       actions(
         button('Run now', 'run', { name }, { style: 'primary' }),

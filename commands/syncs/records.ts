@@ -138,8 +138,10 @@ function fieldBlocks(specs: readonly FieldSpec[]): readonly Block[] {
   const rows = [...specs]
     .sort((a, b) => weight(b) - weight(a))
     .slice(0, 15)
-    .map((spec) => [spec.name, spec.type, spec.required ? 'required' : '', spec.key ? 'finds records' : '']);
-  return [{ type: 'table', columns: ['Field', 'Type', '', ''], rows, total: specs.length }];
+    .map((spec) => [spec.name, spec.type, spec.required ? 'yes' : '', spec.key ? 'yes' : '']);
+  return [
+    { type: 'table', columns: ['Field', 'Type', 'Required', 'Finds records'], rows, total: specs.length },
+  ];
 }
 
 const happening: Step<Services> = {
@@ -172,6 +174,8 @@ const beginning: Step<Services> = {
 };
 
 export const records: SyncKind = {
+  intro:
+    'Each row that the query gives becomes a record there, kept in step with it, or an event, sent once.',
   fields,
   lookups,
   parts: ['objects', 'events'],

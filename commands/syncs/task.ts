@@ -98,6 +98,7 @@ const later: Step<Services> = {
 };
 
 export const task: SyncKind = {
+  intro: 'Each row that the query gives becomes a task there.',
   fields,
   lookups,
   parts: ['tasks'],

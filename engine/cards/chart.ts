@@ -8,7 +8,7 @@ const left = 52;
 const bottom = 34;
 const top = 34;
 
-/** A picture of recent runs, oldest left: messages as bars, red where a run failed. PNG bytes. */
+/** A picture of recent runs, oldest left: messages, or what was delivered, as bars, red where a run failed. PNG bytes. */
 export async function runsChart(title: string, runs: readonly Run[]): Promise<Uint8Array> {
   const { Resvg } = await import('@resvg/resvg-js');
   const fonts = dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json'));
@@ -24,7 +24,9 @@ export async function runsChart(title: string, runs: readonly Run[]): Promise<Ui
 }
 
 function draw(title: string, runs: readonly Run[]): string {
-  const values = runs.map((run) => run.counts.messages ?? 0);
+  const values = runs.map(({ counts }) =>
+    Object.values(counts.done ?? {}).reduce((sum, number) => sum + number, counts.messages ?? 0),
+  );
   const most = Math.max(1, ...values);
   const step = (width - left - 16) / Math.max(runs.length, 12);
   const y = (value: number): number => height - bottom - (value / most) * (height - bottom - top);
@@ -40,7 +42,7 @@ function draw(title: string, runs: readonly Run[]): string {
     .map(
       (value) =>
         `<line x1="${left}" x2="${width - 16}" y1="${y(value)}" y2="${y(value)}" stroke="#e3e8ef"/>
-         <text x="${left - 8}" y="${y(value) + 4}" text-anchor="end" font-size="11" fill="#5b6878">${value}</text>`,
+         <text x="${left - 8}" y="${y(value) + 4}" text-anchor="end" font-size="11" fill="#5b6878">${value.toLocaleString('en')}</text>`,
     );
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="DejaVu Sans">
     <rect width="100%" height="100%" fill="#ffffff"/>

@@ -22,22 +22,29 @@ export const editCommands: Readonly<Record<FrameworkId, string>> = {
 /** Said once when a sync breaks: what, since when, what was not done, what to press. Edited while it goes on. */
 export function brokenCard(sync: Named, failure: Failure, since: string): Card {
   const { name } = sync;
-  const kept =
-    sync.framework === 'notify'
-      ? 'what could not be said is kept and tried again at each run'
-      : 'what was not taken is kept and tried again at each run';
+  const asks = failure.code === 'GUARD_TRIPPED';
+  const title = asks ? `${name} stopped and asks` : `${name} has a problem`;
   return {
-    title: `${name} has a problem`,
-    tone: 'bad',
+    title,
+    tone: asks ? 'warning' : 'bad',
     blocks: [
       text(failure.message),
       ...reasonBlocks(failure.refusals ?? []),
       ...(failure.fix === undefined ? [] : [text(bold('What now: '), failure.fix)]),
-      context(`Since ${since} · ${kept} · no more about this until it works again`),
+      context(`Since ${since} · ${keptWords(sync, asks)} · no more about this until it works again`),
       actions(...buttonsFor(sync, failure)),
     ],
-    fallback: `${name} has a problem: ${failure.message}`,
+    fallback: `${title}: ${failure.message}`,
   };
+}
+
+function keptWords({ framework }: Named, asks: boolean): string {
+  if (asks) {
+    return 'each run stops there until it finds otherwise, or somebody lets it pass';
+  }
+  return framework === 'notify'
+    ? 'what could not be said is kept and tried again at each run'
+    : 'what was not taken is kept and tried again at each run';
 }
 
 function buttonsFor(sync: Named, failure: Failure): readonly (Action | undefined)[] {
@@ -70,7 +77,7 @@ function editField({ framework }: Named): string {
 /** Why rows were refused, a line each. */
 export function reasonBlocks(refusals: NonNullable<Failure['refusals']>): readonly Block[] {
   return refusals.map(({ reason, count: times, example }) =>
-    text('• ', bold(count(times, 'row')), `: ${reason} For one, `, code(masked(example))),
+    text('• ', bold(count(times, 'row')), `: ${reason} For example row `, code(masked(example))),
   );
 }
 

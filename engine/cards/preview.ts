@@ -32,27 +32,39 @@ export function previewCard(name: string, dry: DryRun): Card {
 /** What would be done, some of it as it would be sent, and why rows would be refused. */
 export function dryRunBlocks(dry: DryRun, { first }: { readonly first: number }): readonly Block[] {
   const done = Object.entries(dry.done).map(([word, number]) => `${number.toLocaleString('en')} ${word}`);
+  const file = fileIn(dry);
   const samples = Object.keys(dry.done).flatMap((word) =>
     dry.sample
       .filter((one) => one.word === word)
       .slice(0, first)
       .flatMap(({ key, item }): Block[] => [
-        context(`${word}, key `, code(key)),
+        context('Key ', code(key), `, to be ${word}:`),
         { type: 'code', text: shorten(written(item), 900) },
       ]),
   );
   return [
-    ...(done.length > 0 ? [text('Would be ', bold(done.join(', ')), '.')] : []),
-    ...samples,
+    ...(done.length > 0 && file === undefined
+      ? [text('It would come to ', bold(done.join(', ')), '.'), ...samples]
+      : []),
+    ...(file ?? []),
     ...reasonBlocks(dry.refusals.slice(0, 5)),
   ];
 }
 
-/** An item as a person reads it: the values, without what is only for the machine. */
-function written(item: unknown): string {
-  const { begins, path, values, ...rest } = item as Readonly<Record<string, unknown>>;
-  if (typeof path === 'string') {
-    return typeof begins === 'string' ? `${path}\n\n${begins}` : path;
+/** The file that would be written: its name, and how it begins where that can be read. */
+function fileIn({ sample }: DryRun): readonly Block[] | undefined {
+  const { path, begins } = (sample[0]?.item ?? {}) as { readonly path?: string; readonly begins?: string };
+  if (path === undefined) {
+    return undefined;
   }
-  return JSON.stringify(values ?? rest, null, 2);
+  return begins === undefined
+    ? [text('The file would be ', code(path), '.')]
+    : [text('The file would be ', code(path), ', and begin:'), { type: 'code', text: shorten(begins, 900) }];
+}
+
+/** An item as a person reads it: what the destination would get, without what is only for the machine. */
+function written(item: unknown): string {
+  const { key: _key, id: _id, values, ...rest } = item as Readonly<Record<string, unknown>>;
+  const filled = Object.entries(rest).filter(([, value]) => JSON.stringify(value) !== '{}');
+  return JSON.stringify(values ?? Object.fromEntries(filled), null, 2);
 }

@@ -2,7 +2,7 @@ import { type AlertSettings, triggers } from '../model/alert.ts';
 import { type AudiencesSettings, audiencesSettings } from '../model/audiences.ts';
 import { eventsSettings } from '../model/events.ts';
 import { fileFormats, filesSettings } from '../model/files.ts';
-import { objectModes, objectRemovals, objectsSettings } from '../model/objects.ts';
+import { type ObjectsSettings, objectsSettings } from '../model/objects.ts';
 import { taskRemovals, tasksSettings } from '../model/tasks.ts';
 import type { FrameworkId, Sync } from '../store/syncs.ts';
 
@@ -34,18 +34,31 @@ export function triggerWords({ settings }: { readonly settings: AlertSettings })
     : triggers[trigger].toLowerCase();
 }
 
+const writing: Readonly<Record<ObjectsSettings['mode'], string>> = {
+  upsert: 'adds and updates',
+  insert: 'only adds to',
+  update: 'only updates',
+  mirror: 'mirrors the rows in',
+};
+
+const leaving: Readonly<Record<ObjectsSettings['removal'], string>> = {
+  delete: 'has its record deleted',
+  archive: 'has its record marked',
+  clear: 'has its record emptied',
+};
+
 /** What a sync that is no alert does, in words: "adds and updates Contact, found by Email". */
 export function syncWords(sync: Pick<Sync, 'framework' | 'settings'>): string {
   switch (sync.framework) {
     case 'objects': {
       const { mode, object, match, removal } = objectsSettings.parse(sync.settings);
-      const leaves = mode === 'mirror' ? `; when a row leaves: ${objectRemovals[removal].toLowerCase()}` : '';
-      return `${objectModes[mode].toLowerCase()}: ${object}, found by ${match.join(' and ')}${leaves}`;
+      const leaves = mode === 'mirror' ? `; a row that leaves ${leaving[removal]}` : '';
+      return `${writing[mode]} ${object}, found by ${match.join(' and ')}${leaves}`;
     }
     case 'events': {
       const { event, time } = eventsSettings.parse(sync.settings);
-      const name = event.type === 'static' ? `"${event.value}"` : 'events';
-      return `sends ${name}, by ${time}`;
+      const name = event.type === 'static' ? `"${event.value}"` : 'an event';
+      return `sends ${name} for each row, timed by ${time}`;
     }
     case 'audiences':
       return audienceWords(audiencesSettings.parse(sync.settings));

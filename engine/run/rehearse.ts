@@ -64,7 +64,8 @@ export async function rehearseRun(
       rows: counts.rows,
       before: counts.unchanged + counts.changed + counts.removed,
       added: counts.added,
-      changed: counts.changed - counts.silent,
+      // What falls out of the window is no change that anybody would speak of.
+      changed: request.kind === 'window' ? 0 : counts.changed - counts.silent,
       removed: request.kind === 'window' ? 0 : counts.removed,
     };
     const told = known === 'none' ? nothingLines() : toldLines(parts, sync.id);
