@@ -4,12 +4,14 @@ import type { ChangeChunk, PlannedRun } from '../frameworks/framework.ts';
 import { Refused } from '../mapping/convert.ts';
 import type { Patience } from '../messages/outbox.ts';
 import type { PlanEntry } from '../planner/chunks.ts';
+import { isInDoubt } from '../planner/doubt.ts';
 import { healRejections, noteRejections, noteSkipped, rowsToSkip } from '../store/rejections.ts';
 import { noteCounts, type RunCounts } from '../store/runs.ts';
 import { ticketsOf } from '../store/tickets.ts';
-import { Courier, type Job } from './courier.ts';
+import { Courier } from './courier.ts';
 import type { Rehearsal } from './rehearsal.ts';
-import { Tally } from './tally.ts';
+import { type Noted, Tally } from './tally.ts';
+import { type Group, judge, type Verdicts } from './verdicts.ts';
 
 /** What delivering to a destination takes, the same for every framework. */
 export interface DeliveryParts {
@@ -30,6 +32,8 @@ export interface Step<T> {
 /** How a framework turns changes into calls. */
 export interface Handover<T> {
   readonly limits: BatchLimits;
+  /** Its verbs, in the order in which they have to be carried out. */
+  readonly verbs: readonly string[];
   /** Asked once for a group of changes, before their steps: for what has to be looked up for many at once. */
   prepare?(entries: readonly PlanEntry[]): Promise<void>;
   /**
@@ -38,6 +42,8 @@ export interface Handover<T> {
    */
   steps(entry: PlanEntry): readonly Step<T>[];
   write(verb: string, items: readonly T[], call: Call): Promise<readonly Outcome[]>;
+  /** Whether what a refused row would have brought may be at the destination all the same, on another row's account. */
+  mayBeThere?(entry: PlanEntry): boolean;
   /** Told of each group once its outcomes stand, before they are committed. */
   settled?(accepted: readonly PlanEntry[], refused: readonly PlanEntry[]): Promise<void>;
 }
@@ -64,33 +70,65 @@ export async function deliverChanges<T>(
     runId: run.id,
     destinationId,
     limits,
+    order: handover.verbs,
     tickets: await ticketsOf(parts.db, run.id),
     signal,
     write: handover.write,
   });
   const tally = new Tally(await rowsToSkip(parts.db, sync.id), run.counts);
   const groups = groupsOf(planned.chunks(), limits.rows * limits.concurrency);
-  // The next group is got ready while the present one is on its way.
+  // The next group is got ready while the present one is on its way, and the one before is committed meanwhile.
   let next = ready(groups, handover, tally);
+  let committing: Promise<void> = Promise.resolve();
   for (let group = await next; group !== undefined; group = await next) {
     await planned.begin(group.chunks.map((chunk) => chunk.seq));
     const carrying = courier.carry(group.jobs);
-    next = ready(groups, handover, tally);
-    // It is awaited at the end of the loop; until then nobody would hear it fail.
-    next.catch(() => undefined);
-    const { outcomes, trouble } = await carrying;
-    const verdicts = judge(group, outcomes, tally);
-    await noteRejections(parts.db, sync.id, run.id, tally.takeRejections(), now());
-    await noteSkipped(parts.db, sync.id, tally.takeSkipped());
-    await handover.settled?.(verdicts.accepted, verdicts.refused);
-    await commit(planned, group, verdicts.refusedSet);
-    await noteCounts(parts.db, run.id, tally.counts());
-    if (trouble !== undefined) {
-      throw trouble;
+    next = heardLater(ready(groups, handover, tally));
+    const carried = await carrying;
+    const verdicts = judge(group, carried, tally, (entry) => handover.mayBeThere?.(entry) === true);
+    await committing;
+    committing = heardLater(conclude(parts, planned, handover, { group, verdicts, noted: tally.take() }));
+    if (carried.trouble !== undefined) {
+      await committing;
+      throw carried.trouble;
     }
   }
+  await committing;
   await healRejections(parts.db, sync.id, run.id);
   return tally.counts();
+}
+
+/** A promise that is awaited in a while: until then nobody would hear it fail. */
+function heardLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+interface Concluded<T> {
+  readonly group: Group<T>;
+  readonly verdicts: Verdicts;
+  readonly noted: Noted;
+}
+
+/** Notes what became of a group, then takes its accepted rows as told. */
+async function conclude<T>(
+  { db }: DeliveryParts,
+  planned: PlannedRun,
+  handover: Handover<T>,
+  { group, verdicts, noted }: Concluded<T>,
+): Promise<void> {
+  const { run, sync, now } = planned;
+  await noteRejections(db, sync.id, run.id, noted.rejections, now());
+  await noteSkipped(db, sync.id, noted.skipped);
+  if (handover.settled !== undefined) {
+    const loud = group.chunks.flatMap((chunk) => chunk.entries.filter((entry) => !entry.silent));
+    await handover.settled(
+      loud.filter((entry) => !verdicts.refused.has(entry) && !verdicts.later.has(entry)),
+      [...verdicts.refused],
+    );
+  }
+  await commit(planned, group, verdicts);
+  await noteCounts(db, run.id, noted.counts);
 }
 
 /** Goes through all that would be handed over. */
@@ -116,14 +154,6 @@ async function rehearse<T>(
     }
   }
   return {};
-}
-
-interface Group<T> {
-  readonly chunks: readonly ChangeChunk[];
-  readonly jobs: readonly (Job<T> & { readonly entry: PlanEntry; readonly word: string })[];
-  /** Entries that could not be turned into steps. */
-  readonly unfit: ReadonlyMap<PlanEntry, Refused>;
-  readonly skipped: ReadonlySet<PlanEntry>;
 }
 
 /** Chunks taken together until they fill what can be under way at once. */
@@ -160,7 +190,9 @@ async function ready<T>(
   const skipped = new Set<PlanEntry>();
   const jobs: Group<T>['jobs'][number][] = [];
   const loud = chunks.flatMap((chunk) =>
-    chunk.entries.flatMap((entry) => (entry.silent ? [] : [{ entry, again: chunk.again }])),
+    chunk.entries.flatMap((entry) =>
+      entry.silent ? [] : [{ entry, again: chunk.again || isInDoubt(entry) }],
+    ),
   );
   await handover.prepare?.(loud.map(({ entry }) => entry));
   for (const { entry, again } of loud) {
@@ -190,48 +222,23 @@ function withoutUnfit<T>(
   return unfit.size === 0 ? jobs : jobs.filter((job) => !unfit.has(job.entry));
 }
 
-interface Verdicts {
-  readonly accepted: readonly PlanEntry[];
-  readonly refused: readonly PlanEntry[];
-  readonly refusedSet: ReadonlySet<PlanEntry>;
-}
-
-function judge<T>(group: Group<T>, outcomes: readonly Outcome[], tally: Tally): Verdicts {
-  const refusedSet = new Set<PlanEntry>(group.unfit.keys());
-  for (const [entry, { reason, field }] of group.unfit) {
-    tally.refuse(entry, { reason, field, operation: 'check' });
-  }
-  for (const [at, job] of group.jobs.entries()) {
-    const outcome = outcomes[at] as Outcome;
-    if (outcome.state === 'ok') {
-      tally.did(job.word);
-    } else if (!refusedSet.has(job.entry)) {
-      refusedSet.add(job.entry);
-      const field = outcome.state === 'rejected' ? (outcome.field ?? null) : null;
-      tally.refuse(job.entry, { reason: outcome.reason, field, operation: job.verb });
-    }
-  }
-  for (const entry of group.skipped) {
-    tally.skip(entry);
-  }
-  const loud = group.chunks.flatMap((chunk) => chunk.entries.filter((entry) => !entry.silent));
-  return {
-    accepted: loud.filter((entry) => !refusedSet.has(entry)),
-    refused: [...refusedSet],
-    refusedSet,
-  };
-}
-
-async function commit<T>(
-  planned: PlannedRun,
-  group: Group<T>,
-  refused: ReadonlySet<PlanEntry>,
-): Promise<void> {
+async function commit<T>(planned: PlannedRun, group: Group<T>, verdicts: Verdicts): Promise<void> {
+  const { refused, doubtful, later } = verdicts;
+  const isTold = (entry: PlanEntry): boolean => !refused.has(entry) && !later.has(entry);
   for (const { seq, entries } of group.chunks) {
-    const accepted =
-      refused.size === 0 || !entries.some((entry) => refused.has(entry))
-        ? 'all'
-        : new Set(entries.flatMap((entry, at) => (refused.has(entry) ? [] : [at])));
-    await planned.commit(seq, accepted);
+    if (refused.size + later.size === 0 || entries.every(isTold)) {
+      await planned.commit(seq, 'all');
+      continue;
+    }
+    const places = [...entries.entries()];
+    await planned.commit(seq, new Set(places.flatMap(([at, entry]) => (isTold(entry) ? [at] : []))), {
+      doubtful: new Set(places.flatMap(([at, entry]) => (doubtful.has(entry) ? [at] : []))),
+      later: new Map(
+        places.flatMap(([at, entry]) => {
+          const state = later.get(entry);
+          return state === undefined ? [] : [[at, state] as const];
+        }),
+      ),
+    });
   }
 }

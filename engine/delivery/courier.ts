@@ -6,6 +6,7 @@ import type { Log } from '../contracts/log.ts';
 import type { Patience } from '../messages/outbox.ts';
 import { reservePace } from '../store/paces.ts';
 import { keepTicket } from '../store/tickets.ts';
+import { sizeOf } from './size.ts';
 
 /** Something to hand over: `verb` says what is to be done with it, `key` which row it is about. */
 export interface Job<T> {
@@ -25,6 +26,8 @@ export interface CourierParts<T> {
   readonly runId: number;
   readonly destinationId: number;
   readonly limits: BatchLimits;
+  /** Verbs in the order in which they have to be dealt with; those that are not named come first. */
+  readonly order?: readonly string[] | undefined;
   /** Jobs begun by an earlier attempt of this run. */
   readonly tickets: ReadonlyMap<string, string>;
   readonly signal: AbortSignal;
@@ -34,13 +37,17 @@ export interface CourierParts<T> {
 /** What became of the jobs, in their order, and what kept the rest from being done. */
 export interface Carried {
   readonly outcomes: readonly Outcome[];
+  /** Jobs that at some try may have got through, whatever the last try came to, by position. */
+  readonly unsure: ReadonlySet<number>;
   /** Set when the destination as a whole is in the way: then jobs that were not reached are `retry`. */
   readonly trouble: ActivateError | undefined;
 }
 
 interface Batch<T> {
   readonly verb: string;
-  readonly jobs: readonly (Job<T> & { readonly at: number })[];
+  readonly jobs: readonly Job<T>[];
+  /** Where each job stands among all that are carried. */
+  readonly at: readonly number[];
   readonly again: boolean;
 }
 
@@ -53,11 +60,12 @@ interface Left<T> {
 /**
  * Hands jobs to a destination: in batches within its limits, so many at a time as it bears, in its pace. Waits and
  * tries again what passes by itself, halves a batch that is refused as a whole until the bad row is found, and says
- * for each job what became of it. Verbs go one after the other, in the order in which they first come.
+ * for each job what became of it. Verbs go one after the other.
  */
 export class Courier<T> {
   private readonly parts: CourierParts<T>;
   private readonly tickets: Map<string, string>;
+  private unsure = new Set<number>();
 
   constructor(parts: CourierParts<T>) {
     this.parts = parts;
@@ -70,12 +78,9 @@ export class Courier<T> {
       reason: 'It was not tried yet.',
     });
     let trouble: ActivateError | undefined;
-    const numbered = jobs.map((job, at) => ({ ...job, at }));
-    for (const verb of new Set(jobs.map((job) => job.verb))) {
-      const queue = this.cut(
-        verb,
-        numbered.filter((job) => job.verb === verb),
-      );
+    this.unsure = new Set();
+    for (const verb of this.verbsOf(jobs)) {
+      const queue = this.cut(verb, jobs);
       const work = async (): Promise<void> => {
         for (let batch = queue.shift(); batch !== undefined && trouble === undefined; batch = queue.shift()) {
           try {
@@ -91,28 +96,41 @@ export class Courier<T> {
         break;
       }
     }
-    return { outcomes, trouble };
+    return { outcomes, unsure: this.unsure, trouble };
   }
 
-  private cut(verb: string, jobs: Batch<T>['jobs']): Batch<T>[] {
-    const { rows, bytes = Number.POSITIVE_INFINITY } = this.parts.limits;
+  private verbsOf(jobs: readonly Job<T>[]): readonly string[] {
+    const { order = [] } = this.parts;
+    return [...new Set(jobs.map((job) => job.verb))].sort((a, b) => order.indexOf(a) - order.indexOf(b));
+  }
+
+  private cut(verb: string, jobs: readonly Job<T>[]): Batch<T>[] {
+    const { rows, bytes } = this.parts.limits;
     const batches: Batch<T>[] = [];
-    let held: Batch<T>['jobs'][number][] = [];
+    let held: Job<T>[] = [];
+    let at: number[] = [];
     let size = 0;
     const close = (): void => {
       if (held.length > 0) {
-        batches.push({ verb, jobs: held, again: held.some((job) => job.again) });
+        batches.push({ verb, jobs: held, at, again: held[0]?.again === true });
       }
       held = [];
+      at = [];
       size = 0;
     };
-    for (const job of jobs) {
-      const own = Number.isFinite(bytes) ? Buffer.byteLength(JSON.stringify(job.item)) + 1 : 0;
-      const mixed = held.length > 0 && held[0]?.again !== job.again;
-      if (mixed || held.length >= rows || (held.length > 0 && size + own > bytes)) {
+    for (const [place, job] of jobs.entries()) {
+      if (job.verb !== verb) {
+        continue;
+      }
+      const own = bytes === undefined ? 0 : sizeOf(job.item, bytes) + 1;
+      // Two things to do for one row go in two calls.
+      const mixed = held.length > 0 && (held[0]?.again !== job.again || held.at(-1)?.key === job.key);
+      const full = held.length >= rows || (bytes !== undefined && held.length > 0 && size + own > bytes);
+      if (mixed || full) {
         close();
       }
       held.push(job);
+      at.push(place);
       size += own;
     }
     close();
@@ -143,14 +161,20 @@ export class Courier<T> {
       this.parts.signal.throwIfAborted();
       return this.afterError(batch, asActivateError(thrown), outcomes, last);
     }
-    for (const [i, job] of batch.jobs.entries()) {
-      outcomes[job.at] = answers[i] as Outcome;
+    const open: number[] = [];
+    for (const [i, place] of batch.at.entries()) {
+      const outcome = answers[i] as Outcome;
+      outcomes[place] = outcome;
+      if (outcome.state === 'unknown') {
+        this.unsure.add(place);
+      }
+      if (isPassing(outcome)) {
+        open.push(i);
+      }
     }
-    const jobs = batch.jobs.filter((job) => isPassing(outcomes[job.at]));
-    const unknown = jobs.some((job) => outcomes[job.at]?.state === 'unknown');
     return {
-      open: jobs.length === 0 ? undefined : { ...batch, jobs, again: batch.again || unknown },
-      waitMs: Math.max(0, ...jobs.map((job) => askedFor(outcomes[job.at]))),
+      open: open.length === 0 ? undefined : remaining(batch, open, outcomes),
+      waitMs: longest(batch, open, outcomes),
     };
   }
 
@@ -164,6 +188,11 @@ export class Courier<T> {
       await this.halve(batch, error, outcomes);
       return { open: undefined, waitMs: 0 };
     }
+    if (error.retry === 'unknown' || error.code === 'BUG') {
+      for (const place of batch.at) {
+        this.unsure.add(place);
+      }
+    }
     const waitMs = error.retryAfterMs ?? 0;
     if (error.retry === 'never' || last || waitMs > this.parts.patience.longestWaitMs) {
       throw error;
@@ -176,14 +205,14 @@ export class Courier<T> {
   }
 
   private async halve(batch: Batch<T>, error: ActivateError, outcomes: Outcome[]): Promise<void> {
-    const [only] = batch.jobs;
+    const [only] = batch.at;
     if (batch.jobs.length === 1 && only !== undefined) {
-      outcomes[only.at] = { state: 'rejected', reason: error.message };
+      outcomes[only] = { state: 'rejected', reason: error.message };
       return;
     }
     const middle = Math.ceil(batch.jobs.length / 2);
-    await this.settle({ ...batch, jobs: batch.jobs.slice(0, middle) }, outcomes);
-    await this.settle({ ...batch, jobs: batch.jobs.slice(middle) }, outcomes);
+    await this.settle(partOf(batch, 0, middle), outcomes);
+    await this.settle(partOf(batch, middle, batch.jobs.length), outcomes);
   }
 
   private async call(batch: Batch<T>): Promise<readonly Outcome[]> {
@@ -192,7 +221,8 @@ export class Courier<T> {
     if (wait > 0) {
       await sleep(wait, signal);
     }
-    const name = nameOf(batch);
+    // Asked for by few, and not free for a large batch.
+    const name = lazy(() => nameOf(batch));
     const answers = await this.parts.write(
       batch.verb,
       batch.jobs.map((job) => job.item),
@@ -200,10 +230,10 @@ export class Courier<T> {
         signal,
         again: batch.again,
         run: String(runId),
-        ticket: this.tickets.get(name),
+        ticket: this.tickets.size === 0 ? undefined : this.tickets.get(name()),
         keep: async (ticket) => {
-          this.tickets.set(name, ticket);
-          await keepTicket(db, runId, name, ticket);
+          this.tickets.set(name(), ticket);
+          await keepTicket(db, runId, name(), ticket);
         },
       },
     );
@@ -226,6 +256,21 @@ export class Courier<T> {
   }
 }
 
+function partOf<T>(batch: Batch<T>, from: number, to: number): Batch<T> {
+  return { ...batch, jobs: batch.jobs.slice(from, to), at: batch.at.slice(from, to) };
+}
+
+/** What has to be tried again of a batch, by position in it. */
+function remaining<T>(batch: Batch<T>, open: readonly number[], outcomes: readonly Outcome[]): Batch<T> {
+  const at = open.map((i) => batch.at[i] as number);
+  const unknown = at.some((place) => outcomes[place]?.state === 'unknown');
+  return { ...batch, at, jobs: open.map((i) => batch.jobs[i] as Job<T>), again: batch.again || unknown };
+}
+
+function longest<T>(batch: Batch<T>, open: readonly number[], outcomes: readonly Outcome[]): number {
+  return Math.max(0, ...open.map((i) => askedFor(outcomes[batch.at[i] as number])));
+}
+
 function isPassing(outcome: Outcome | undefined): boolean {
   return outcome?.state === 'retry' || outcome?.state === 'unknown';
 }
@@ -236,6 +281,14 @@ function askedFor(outcome: Outcome | undefined): number {
 
 function backoff({ firstWaitMs }: Patience, made: number): number {
   return firstWaitMs * 2 ** (made - 1) * (0.75 + Math.random() / 2);
+}
+
+function lazy<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 /** The same for the same items in the same order, so that a job begun for them is found again. */

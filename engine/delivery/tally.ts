@@ -5,6 +5,13 @@ import type { RunCounts } from '../store/runs.ts';
 /** Rejections kept one by one in one run; all are counted. */
 const mostKept = 10_000;
 
+/** What has to be written down of a part of a run. */
+export interface Noted {
+  readonly rejections: readonly NewRejection[];
+  readonly skipped: readonly string[];
+  readonly counts: RunCounts;
+}
+
 /** What came of a run so far. */
 export class Tally {
   private readonly toSkip: ReadonlyMap<string, Buffer | null>;
@@ -61,16 +68,12 @@ export class Tally {
     }
   }
 
-  takeRejections(): readonly NewRejection[] {
-    const taken = this.rejections;
+  /** What has come up since the last time, to be written down; the counts are of the whole run so far. */
+  take(): Noted {
+    const noted = { rejections: this.rejections, skipped: this.skippedKeys, counts: this.counts() };
     this.rejections = [];
-    return taken;
-  }
-
-  takeSkipped(): readonly string[] {
-    const taken = this.skippedKeys;
     this.skippedKeys = [];
-    return taken;
+    return noted;
   }
 
   counts(): RunCounts {

@@ -10,6 +10,7 @@ import { Refused } from '../mapping/convert.ts';
 import { columnsRead, createMapper, type Facts, type Mapper } from '../mapping/mapper.ts';
 import { type AudiencesSettings, audiencesSettings } from '../model/audiences.ts';
 import type { PlanEntry } from '../planner/chunks.ts';
+import { isInDoubt, possibleLines } from '../planner/doubt.ts';
 import { connectionById } from '../store/connections.ts';
 import type { RunCounts } from '../store/runs.ts';
 import type { Sync } from '../store/syncs.ts';
@@ -63,11 +64,16 @@ async function deliver(parts: AudiencesParts, planned: PlannedRun): Promise<RunC
   const record = await connectionById(parts.db, 'destination', destinationId);
   const audiences = await parts.connections.part(record, 'audiences');
   const writer = new MemberWriter(planned, settings, audiences);
-  writer.wanted = await stillWanted(planned, Math.max(1, planned.model.key.length), (line) =>
-    writer.knownBy(line),
-  );
+  writer.wanted = await stillWanted(planned, {
+    keyWidth: Math.max(1, planned.model.key.length),
+    knownBy: (line) => writer.knownBy(line),
+    wants: (line) => writer.wants(line),
+  });
   return deliverChanges<Member>(parts, planned, destinationId, {
     limits: audiences.limits,
+    // A person who is known by several things is taken off by one of them: who belongs there is put back after that.
+    verbs: ['remove', 'add'],
+    mayBeThere: (entry) => writer.mayBeThere(entry),
     steps: (entry) => writer.steps(entry),
     write: (verb, members, call) => handOver(audiences, settings.list, verb as Verb, members, call),
   });
@@ -94,7 +100,7 @@ class MemberWriter {
   private readonly rules: Normaliser;
   private readonly traits: Mapper;
   /** Identifiers that a row leaves but another still has. */
-  wanted: ReadonlySet<string> = new Set();
+  wanted: ReadonlyMap<string, Buffer | undefined> = new Map();
 
   constructor(planned: PlannedRun, settings: AudiencesSettings, audiences: Audiences) {
     this.planned = planned;
@@ -121,23 +127,33 @@ class MemberWriter {
     const { line, previous, key } = entry;
     const member = line === undefined ? undefined : this.member(line, key);
     // Who is kept off the list is not on it, even when they were before the share was set.
-    const now = member === undefined || this.isHeldOut(member) ? undefined : member;
-    const before = previous === undefined ? undefined : this.told(previous);
-    return [...this.removal(key, before, now), ...this.addition(now, before, entry)];
+    const now = member === undefined || this.isHeldOut(member.identifiers) ? undefined : member;
+    const possible = previous === undefined ? [] : possibleLines(previous, this.planned.columns.length);
+    const before = possible.map((one) => this.told(one));
+    return [...before.flatMap((one) => this.removal(key, one, now)), ...this.addition(now, before, entry)];
   }
 
   /** What a row's person is known by on the list, as `NAME value`; nothing for a row that can't be used. */
   knownBy(line: Buffer): readonly string[] {
-    const identifiers = this.told(line);
-    return Object.entries(identifiers).map(([name, value]) => `${name} ${value}`);
+    return Object.entries(this.told(line)).map(([name, value]) => `${name} ${value}`);
+  }
+
+  /** What of that belongs on the list. */
+  wants(line: Buffer): readonly string[] {
+    return this.isHeldOut(this.told(line)) ? [] : this.knownBy(line);
+  }
+
+  /** Whether a row brings somebody who was left on the list for its sake. */
+  mayBeThere({ line }: PlanEntry): boolean {
+    return line !== undefined && this.knownBy(line).some((name) => this.wanted.has(name));
   }
 
   private removal(
     key: string,
-    before: Member['identifiers'] | undefined,
+    before: Member['identifiers'],
     now: Member | undefined,
   ): readonly Step<Member>[] {
-    const gone = Object.entries(before ?? {}).filter(
+    const gone = Object.entries(before).filter(
       ([name, value]) => now?.identifiers[name] !== value && !this.wanted.has(`${name} ${value}`),
     );
     return gone.length === 0
@@ -153,7 +169,7 @@ class MemberWriter {
 
   private addition(
     now: Member | undefined,
-    before: Member['identifiers'] | undefined,
+    before: readonly Member['identifiers'][],
     entry: PlanEntry,
   ): readonly Step<Member>[] {
     if (now === undefined) {
@@ -161,10 +177,11 @@ class MemberWriter {
     }
     const same =
       this.settings.traits.length === 0 &&
-      before !== undefined &&
+      before.length === 1 &&
+      !isInDoubt(entry) &&
       this.planned.run.scope !== 'everything' &&
       !this.planned.sync.resend &&
-      JSON.stringify(before) === JSON.stringify(now.identifiers);
+      JSON.stringify(before[0]) === JSON.stringify(now.identifiers);
     return same || entry.silent ? [] : [{ verb: 'add', word: 'added to the list', item: now }];
   }
 
@@ -203,7 +220,7 @@ class MemberWriter {
   }
 
   /** The same people for ever, whatever row they are in: chosen by who they are. */
-  private isHeldOut({ identifiers }: Member): boolean {
+  private isHeldOut(identifiers: Member['identifiers']): boolean {
     const percent = this.settings.holdoutPercent;
     if (percent === 0) {
       return false;

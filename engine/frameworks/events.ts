@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Connections } from '../connections.ts';
+import type { Db } from '../contracts/db.ts';
 import type { Event, FieldSpec } from '../contracts/destination.ts';
 import type { Column } from '../contracts/source.ts';
 import { type DeliveryParts, deliverChanges, type Step } from '../delivery/changes.ts';
@@ -11,6 +12,7 @@ import type { MappedField } from '../model/mapping.ts';
 import type { PlanEntry } from '../planner/chunks.ts';
 import { momentOf } from '../planner/window.ts';
 import { connectionById } from '../store/connections.ts';
+import { openRejections } from '../store/rejections.ts';
 import type { RunCounts } from '../store/runs.ts';
 import type { Sync } from '../store/syncs.ts';
 import { keepWatermark, watermarkOf } from '../store/watermarks.ts';
@@ -51,23 +53,58 @@ function eventField({ event }: EventsSettings): MappedField {
 
 async function deliver(parts: EventsParts, planned: PlannedRun): Promise<RunCounts> {
   const { sync } = planned;
-  const settings = settingsOf(sync);
+  const { db, rehearsal } = parts;
+  const writer = new EventWriter(planned, settingsOf(sync));
+  if (rehearsal === undefined) {
+    await holdOpen(db, planned, writer);
+  }
   const destinationId = sync.destinationId as number;
-  const record = await connectionById(parts.db, 'destination', destinationId);
+  const record = await connectionById(db, 'destination', destinationId);
   const events = await parts.connections.part(record, 'events');
-  const writer = new EventWriter(planned, settings);
-  return deliverChanges<Event>(parts, planned, destinationId, {
+  const counts = await deliverChanges<Event>(parts, planned, destinationId, {
     limits: events.limits,
+    verbs: ['send'],
     steps: (entry) => writer.steps(entry),
     write: (_verb, items, call) => events.send(items, call),
-    settled: async (accepted, refused) => {
-      const before = await watermarkOf(parts.db, sync.id);
-      await keepWatermark(parts.db, sync.id, {
-        newest: writer.bound(before.newest, accepted, 'newest'),
-        refused: writer.bound(before.refused, refused, 'oldest'),
+    settled: async (accepted) => {
+      const { newest, refused } = await watermarkOf(db, sync.id);
+      await keepWatermark(db, sync.id, {
+        newest: writer.bound(newest, linesOf(accepted), 'newest'),
+        refused,
       });
     },
   });
+  if (rehearsal === undefined) {
+    await letGo(db, planned, writer, counts.failed ?? 0);
+  }
+  return counts;
+}
+
+/**
+ * Until a plan is delivered to its end, all of it may have to be read again: a run that fails leaves events behind that
+ * are older than others that it sent.
+ */
+async function holdOpen(db: Db, planned: PlannedRun, writer: EventWriter): Promise<void> {
+  const { newest, refused } = await watermarkOf(db, planned.sync.id);
+  let oldest = refused;
+  for await (const entries of planned.allEntries()) {
+    oldest = writer.bound(oldest, linesOf(entries), 'oldest');
+  }
+  await keepWatermark(db, planned.sync.id, { newest, refused: oldest });
+}
+
+/** From now on only what is refused has to be read again. */
+async function letGo(db: Db, { sync }: PlannedRun, writer: EventWriter, failed: number): Promise<void> {
+  const { newest, refused } = await watermarkOf(db, sync.id);
+  const kept = await openRejections(db, sync.id, undefined, failed);
+  const lines = kept.flatMap(({ line }) => line ?? []);
+  // More were refused than are kept one by one: then the bound stays where it was.
+  const oldest = lines.length < failed ? refused : writer.bound(null, lines, 'oldest');
+  await keepWatermark(db, sync.id, { newest, refused: oldest });
+}
+
+function linesOf(entries: readonly PlanEntry[]): readonly Buffer[] {
+  return entries.flatMap(({ line, silent }) => (line === undefined || silent ? [] : [line]));
 }
 
 /** Turns rows into events. */
@@ -113,10 +150,10 @@ class EventWriter {
   }
 
   /** The newest (or oldest) moment of these rows and the one known before, as digits. */
-  bound(known: string | null, entries: readonly PlanEntry[], which: 'newest' | 'oldest'): string | null {
+  bound(known: string | null, lines: readonly Buffer[], which: 'newest' | 'oldest'): string | null {
     let bound = known === null ? undefined : BigInt(known);
-    for (const { line } of entries) {
-      const text = line === undefined ? null : valuesOf(line, this.planned.columns)[this.timeAt];
+    for (const line of lines) {
+      const text = valuesOf(line, this.planned.columns)[this.timeAt];
       if (text !== null && text !== undefined) {
         const moment = momentOf(text);
         const better = bound === undefined || (which === 'newest' ? moment > bound : moment < bound);

@@ -32,6 +32,14 @@ export interface ChangeChunk {
   readonly again: boolean;
 }
 
+/** What becomes of those entries of a chunk that were not accepted; what is in neither comes again at the next run. */
+export interface Rest {
+  /** The destination may have something of them. */
+  readonly doubtful: ReadonlySet<number>;
+  /** They come again in this run; `sending` when something of them may have arrived. */
+  readonly later: ReadonlyMap<number, 'planned' | 'sending'>;
+}
+
 /** What reading came to. `before` is the number of rows that were told before. */
 export interface PlanTotals {
   readonly rows: number;
@@ -66,7 +74,7 @@ export interface PlannedRun {
   /** Notes that chunks are handed over, before they are. */
   begin(seqs: readonly number[]): Promise<void>;
   /** Takes these entries (by position) of a chunk, and its silent ones, as told. */
-  commit(seq: number, accepted: ReadonlySet<number> | 'all'): Promise<void>;
+  commit(seq: number, accepted: ReadonlySet<number> | 'all', rest?: Rest): Promise<void>;
   readonly signal: AbortSignal;
   readonly now: () => Date;
   readonly log: Log;

@@ -9,6 +9,8 @@ import { Related } from '../mapping/related.ts';
 import type { MappedField } from '../model/mapping.ts';
 import { type ObjectsSettings, objectsSettings } from '../model/objects.ts';
 import type { PlanEntry } from '../planner/chunks.ts';
+import { isInDoubt, possibleLines } from '../planner/doubt.ts';
+import { keyText } from '../planner/keys.ts';
 import { connectionById } from '../store/connections.ts';
 import type { Model } from '../store/models.ts';
 import type { RunCounts } from '../store/runs.ts';
@@ -61,12 +63,20 @@ async function deliver(parts: ObjectsParts, planned: PlannedRun): Promise<RunCou
   const related = new Related(objects, mapper.lookups, planned.columns);
   const archive =
     settings.archive === undefined ? undefined : createMapper([asField(settings.archive)], specs, columns);
-  const writer = new Writer({ planned, settings, mapper, related, archive });
-  if (settings.mode === 'mirror' && !isKeyedByMatch(settings, planned.model)) {
-    writer.wanted = await stillWanted(planned, keyWidthOf(planned), (line) => writer.knownBy(line));
+  const keyed = isKeyedByMatch(settings, planned.model);
+  const matched = settings.fields.filter(({ field }) => settings.match.includes(field));
+  const match = createMapper(matched, specs, columns);
+  const writer = new Writer({ planned, settings, mapper, match, related, archive, keyed });
+  if (settings.mode === 'mirror' && !keyed) {
+    const keyWidth = keyWidthOf(planned);
+    writer.wanted = await stillWanted(planned, { keyWidth, knownBy: (line) => writer.knownBy(line) });
+    await related.look([...writer.wanted.values()].flatMap((line) => (line === undefined ? [] : [line])));
   }
   return deliverChanges<Item>(parts, planned, destinationId, {
     limits: objects.limits,
+    // What leaves makes room for what comes.
+    verbs: ['delete', 'archive', 'clear', 'insert', 'update', 'upsert'] satisfies Verb[],
+    mayBeThere: (entry) => writer.mayBeThere(entry),
     prepare: async (entries) => {
       await related.prepare(entries);
       writer.beginGroup();
@@ -124,16 +134,20 @@ interface WriterParts {
   readonly planned: PlannedRun;
   readonly settings: ObjectsSettings;
   readonly mapper: Mapper;
+  /** The match fields alone: a record is found even where its row holds something that can't be written. */
+  readonly match: Mapper;
   readonly related: Related;
   readonly archive: Mapper | undefined;
+  /** Rows are found by their own key, so that no two of them are the same record. */
+  readonly keyed: boolean;
 }
 
 /** Turns changes into records to write. */
 class Writer {
   private readonly parts: WriterParts;
   private readonly facts: (key: string) => Facts;
-  /** Records that a row leaves but another still means. */
-  wanted: ReadonlySet<string> = new Set();
+  /** Records that a row leaves but another still means, with its line where it does not change. */
+  wanted: ReadonlyMap<string, Buffer | undefined> = new Map();
   private seen = new Set<string>();
 
   constructor(parts: WriterParts) {
@@ -154,58 +168,83 @@ class Writer {
       case 'changed':
         return [
           ...(mode === 'mirror' ? this.movedAway(entry) : []),
-          ...(mode === 'insert' ? [] : this.writing(entry, mode === 'mirror' ? 'upsert' : mode)),
+          ...(mode === 'insert' && !isInDoubt(entry)
+            ? []
+            : this.writing(entry, mode === 'mirror' ? 'upsert' : mode)),
         ];
       case 'removed':
-        return mode === 'mirror' ? this.removing(entry, entry.previous) : [];
+        return mode === 'mirror' ? this.movedAway(entry) : [];
       default:
         return entry.kind satisfies never;
     }
   }
 
-  /** What a row's record is found by, for a row that can be mapped. */
+  /** What a row's record is found by; nothing for a row that leaves it open. */
   knownBy(line: Buffer): readonly string[] {
     try {
-      return [JSON.stringify(this.matchOf(this.valuesOf(line, '')))];
-    } catch {
+      const row = valuesOf(line, this.parts.planned.columns);
+      return [JSON.stringify(this.matchOf(this.parts.match.map(row, this.facts(''), (_, value) => value)))];
+    } catch (thrown) {
+      if (!(thrown instanceof Refused)) {
+        throw thrown;
+      }
       // Refused when it was told, or will be: it has no record.
       return [];
     }
   }
 
+  /** Whether a row means a record that was left there for its sake. */
+  mayBeThere({ line }: PlanEntry): boolean {
+    return line !== undefined && this.knownBy(line).some((name) => this.wanted.has(name));
+  }
+
   private writing(entry: PlanEntry, operation: Operation): readonly Step<Item>[] {
     const values = this.valuesOf(entry.line ?? Buffer.alloc(0), entry.key);
-    const match = JSON.stringify(this.matchOf(values));
+    const match = this.matchOf(values);
+    if (!this.parts.keyed) {
+      this.mustBeAlone(JSON.stringify(match));
+    }
+    return [{ verb: operation, word: words[operation], item: { key: entry.key, values } }];
+  }
+
+  private mustBeAlone(match: string): void {
     if (this.seen.has(match)) {
       const names = this.parts.settings.match.join(', ');
       throw new Refused(names, `Another row means the same record: it has the same ${names}.`);
     }
     this.seen.add(match);
-    return [{ verb: operation, word: words[operation], item: { key: entry.key, values } }];
   }
 
-  /** A row whose match fields changed means another record now: the one it meant before is left behind. */
+  /** What a row meant before and does not mean any more is left behind. */
   private movedAway(entry: PlanEntry): readonly Step<Item>[] {
     const { line, previous } = entry;
-    const moved =
-      line !== undefined &&
-      previous !== undefined &&
-      this.knownBy(previous)[0] !== undefined &&
-      this.knownBy(previous)[0] !== this.knownBy(line)[0];
-    return moved ? this.removing(entry, previous) : [];
+    const now = line === undefined ? [] : this.knownBy(line);
+    const before = previous === undefined ? [] : possibleLines(previous, this.parts.planned.columns.length);
+    return before.flatMap((one) =>
+      this.knownBy(one).flatMap((name) => {
+        if (now.includes(name) || this.seen.has(name)) {
+          return [];
+        }
+        const restored = this.wanted.get(name);
+        if (this.wanted.has(name) && restored === undefined) {
+          return [];
+        }
+        this.seen.add(name);
+        return [restored === undefined ? this.removing(entry, one) : this.restoring(entry, restored)];
+      }),
+    );
   }
 
-  private removing(entry: PlanEntry, line: Buffer | undefined): readonly Step<Item>[] {
-    const { settings, planned, archive } = this.parts;
-    if (line === undefined) {
-      return [];
-    }
-    const [name] = this.knownBy(line);
-    if (name === undefined || this.wanted.has(name)) {
-      return [];
-    }
-    const values = this.valuesOf(line, entry.key);
-    const found = Object.fromEntries(settings.match.map((field) => [field, values[field] ?? null]));
+  /** Another row means the record too: from now on it says alone what is in it. */
+  private restoring({ key }: PlanEntry, line: Buffer): Step<Item> {
+    const own = keyText(line, keyWidthOf(this.parts.planned));
+    return { verb: 'upsert', word: words.upsert, item: { key, values: this.valuesOf(line, own) } };
+  }
+
+  private removing(entry: PlanEntry, line: Buffer): Step<Item> {
+    const { settings, planned, archive, match, related } = this.parts;
+    const row = valuesOf(line, planned.columns);
+    const found = match.map(row, this.facts(entry.key), (lookup, value) => related.idOf(lookup, value));
     const step = (verb: Verb, item: Item['values']): Step<Item> => ({
       verb,
       word: words[verb],
@@ -213,15 +252,14 @@ class Writer {
     });
     switch (settings.removal) {
       case 'delete':
-        return [step('delete', found)];
+        return step('delete', found);
       case 'archive': {
-        const row = valuesOf(line, planned.columns);
         const mark = archive?.map(row, this.facts(entry.key), () => undefined) ?? {};
-        return [step('archive', { ...found, ...mark })];
+        return step('archive', { ...found, ...mark });
       }
       case 'clear': {
         const emptied = Object.fromEntries(settings.fields.map(({ field }) => [field, null]));
-        return [step('clear', { ...emptied, ...found })];
+        return step('clear', { ...emptied, ...found });
       }
       default:
         return settings.removal satisfies never;

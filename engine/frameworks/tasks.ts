@@ -94,11 +94,12 @@ async function deliver(parts: TasksParts, planned: PlannedRun): Promise<RunCount
       continue;
     }
     const refused = await keeper.keep(chunk.entries);
-    await noteRejections(db, sync.id, run.id, tally.takeRejections(), now());
-    await noteSkipped(db, sync.id, tally.takeSkipped());
+    const noted = tally.take();
+    await noteRejections(db, sync.id, run.id, noted.rejections, now());
+    await noteSkipped(db, sync.id, noted.skipped);
     const accepted = chunk.entries.flatMap((entry, at) => (refused.has(entry) ? [] : [at]));
     await planned.commit(chunk.seq, refused.size === 0 ? 'all' : new Set(accepted));
-    await noteCounts(db, run.id, tally.counts());
+    await noteCounts(db, run.id, noted.counts);
   }
   if (parts.rehearsal === undefined) {
     await healRejections(db, sync.id, run.id);

@@ -1,5 +1,6 @@
 import type { Objects } from '../contracts/destination.ts';
 import type { PlanEntry } from '../planner/chunks.ts';
+import { possibleLines } from '../planner/doubt.ts';
 import { decodeLine } from '../planner/keys.ts';
 import type { Lookup } from './mapper.ts';
 
@@ -20,14 +21,25 @@ export class Related {
 
   /** Looks up what these changes refer to and is not known yet. */
   async prepare(entries: readonly PlanEntry[]): Promise<void> {
+    if (this.lookups.length > 0) {
+      const width = this.columns.length;
+      await this.look(
+        entries.flatMap(({ line, previous }) => [
+          ...(line === undefined ? [] : [line]),
+          ...(previous === undefined ? [] : possibleLines(previous, width)),
+        ]),
+      );
+    }
+  }
+
+  /** The same for rows. */
+  async look(lines: readonly Uint8Array[]): Promise<void> {
     for (const lookup of this.lookups) {
       const values = new Set<string>();
-      for (const { line, previous } of entries) {
-        for (const one of [line, previous]) {
-          const value = one === undefined ? null : decodeLine(one, this.columns)[lookup.at];
-          if (value !== null && value !== undefined && !this.known.has(nameOf(lookup, value))) {
-            values.add(value);
-          }
+      for (const line of lines) {
+        const value = decodeLine(line, this.columns)[lookup.at];
+        if (value !== null && value !== undefined && !this.known.has(nameOf(lookup, value))) {
+          values.add(value);
         }
       }
       await this.find(lookup, [...values]);

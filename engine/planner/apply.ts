@@ -7,6 +7,7 @@ import {
   type PlanEntry,
   packLines,
 } from './chunks.ts';
+import { doubtfulLine, isDoubtful, possibleLines } from './doubt.ts';
 import { compareKeys, unknownField } from './keys.ts';
 
 /** Lines in key order with changes in key order worked in. */
@@ -65,19 +66,31 @@ export function cutChunks(lines: Buffer, orders: readonly KeyOrder[]): readonly 
 /** Lines laid out by other columns: by name, and `unknownField` where a column is new. */
 export function remapLines(lines: Buffer, from: readonly string[], to: readonly string[]): Buffer {
   const positions = to.map((name) => from.indexOf(name));
-  const unknown = Buffer.from(unknownField);
   const parts: Uint8Array[] = [];
   const starts = lineStarts(lines);
-  const tab = Buffer.from('\t');
-  const newline = Buffer.from('\n');
   for (let n = 0; n + 1 < starts.length; n += 1) {
     const line = lines.subarray(starts[n], starts[n + 1]);
-    const fields = fieldStarts(line, from.length);
-    for (const [i, position] of positions.entries()) {
-      const field =
-        position === -1 ? unknown : line.subarray(fields[position], (fields[position + 1] as number) - 1);
-      parts.push(field, i === positions.length - 1 ? newline : tab);
-    }
+    parts.push(
+      ...(isDoubtful(line)
+        ? [doubtfulLine(possibleLines(line, from.length).map((one) => remapped(one, from.length, positions)))]
+        : fieldsAt(line, from.length, positions)),
+    );
   }
   return Buffer.concat(parts);
+}
+
+function remapped(line: Buffer, width: number, positions: readonly number[]): Buffer {
+  return Buffer.concat(fieldsAt(line, width, positions));
+}
+
+const unknown = Buffer.from(unknownField);
+const tab = Buffer.from('\t');
+const newline = Buffer.from('\n');
+
+function fieldsAt(line: Buffer, width: number, positions: readonly number[]): readonly Uint8Array[] {
+  const fields = fieldStarts(line, width);
+  return positions.flatMap((position, i) => [
+    position === -1 ? unknown : line.subarray(fields[position], (fields[position + 1] as number) - 1),
+    i === positions.length - 1 ? newline : tab,
+  ]);
 }

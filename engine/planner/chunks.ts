@@ -151,6 +151,29 @@ export class EntryBuffer {
   }
 }
 
+/** A chunk of these entries, at least one, as {@link decodeEntries} reads it. */
+export function packEntries(
+  seq: number,
+  entries: readonly PlanEntry[],
+  orders: readonly KeyOrder[],
+): PlanChunk {
+  const buffer = new EntryBuffer();
+  for (const { kind, silent, line, previous } of entries) {
+    buffer.add(kind, silent, line, previous);
+  }
+  const count = (kind: ChangeKind): number => entries.filter((entry) => entry.kind === kind).length;
+  return {
+    seq,
+    firstKey: sortKey(buffer.rowOf('first'), 0, orders),
+    lastKey: sortKey(buffer.rowOf('last'), 0, orders),
+    added: count('added'),
+    changed: count('changed'),
+    removed: count('removed'),
+    silent: entries.filter((entry) => entry.silent).length,
+    entries: buffer.take(),
+  };
+}
+
 /** The entries of a plan chunk. Their positions are how outcomes name them. */
 export function decodeEntries(packed: Uint8Array, keyWidth: number): readonly PlanEntry[] {
   const bytes = decompress(packed);

@@ -10,6 +10,7 @@ import {
   type Shape,
   type SnapshotChunk,
 } from './chunks.ts';
+import { isDoubtful } from './doubt.ts';
 import { Incoming } from './incoming.ts';
 import { compareKeys, fieldEnd, sortKey } from './keys.ts';
 import { noCounts, type PlanCounts, Rows } from './rows.ts';
@@ -278,6 +279,9 @@ class Merge {
 
   /** Whether nothing differs that is watched. What was not known before can't be a change of it. */
   #isSilent(line: Uint8Array, previous: Uint8Array): boolean {
+    if (isDoubtful(previous)) {
+      return false;
+    }
     let i = 0;
     let j = 0;
     for (const watched of this.#watched) {

@@ -24,26 +24,31 @@ export async function deliverPlan(
 ): Promise<RunCounts> {
   const { run, sync, model, framework } = job;
   const { plans, snapshots } = parts;
+  // Entries that were handed out and not committed yet: they need not be read twice.
+  const held = new Map<number, readonly PlanEntry[]>();
   const planned: PlannedRun = {
     run,
     sync,
     model,
     columns: layout.columns,
     counts: totalsOf(run.counts),
-    chunks: () => openChunks(plans, run.id, layout),
+    chunks: () => openChunks(plans, run.id, layout, held),
     allEntries: () => allEntries(plans, run.id, layout),
     told: () => toldLines(snapshots, sync.id),
     begin: async (seqs) => {
       signal.throwIfAborted();
       await plans.markSending(run.id, seqs);
     },
-    commit: async (seq, accepted) => {
+    commit: async (seq, accepted, rest) => {
       signal.throwIfAborted();
       if (layout.kind === 'everything') {
         await plans.markCommitted(run.id, seq);
       } else {
-        await snapshots.commit({ syncId: sync.id, runId: run.id, seq, shape: layout, accepted });
+        const entries = held.get(seq);
+        const place = { syncId: sync.id, runId: run.id, seq, shape: layout };
+        await snapshots.commit({ ...place, accepted, ...rest, entries });
       }
+      held.delete(seq);
     },
     signal,
     now: parts.now,
@@ -52,10 +57,16 @@ export async function deliverPlan(
   return framework.deliver(planned);
 }
 
-async function* openChunks(plans: Plans, runId: number, layout: Layout): AsyncGenerator<ChangeChunk> {
+async function* openChunks(
+  plans: Plans,
+  runId: number,
+  layout: Layout,
+  held: Map<number, readonly PlanEntry[]>,
+): AsyncGenerator<ChangeChunk> {
   for await (const chunk of plans.read(runId)) {
     if (chunk.state !== 'committed') {
       const entries = decodeEntries(chunk.entries, layout.key.length);
+      held.set(chunk.seq, entries);
       yield { seq: chunk.seq, entries, again: chunk.state === 'sending' };
     }
   }
@@ -74,5 +85,22 @@ async function* allEntries(
 async function* toldLines(snapshots: Snapshots, syncId: number): AsyncGenerator<Buffer> {
   for await (const chunk of snapshots.chunks(syncId)) {
     yield await chunk.lines();
+  }
+}
+
+/**
+ * A run ends before its plan does: what was handed over, and is not known to have arrived or not, is remembered as
+ * something that the destination may have.
+ */
+export async function leaveInDoubt(
+  { plans, snapshots }: DeliverParts,
+  run: Run,
+  layout: Layout,
+): Promise<void> {
+  for await (const { seq, state } of plans.read(run.id)) {
+    if (state === 'sending') {
+      const place = { syncId: run.syncId, runId: run.id, seq, shape: layout };
+      await snapshots.commit({ ...place, accepted: new Set(), doubtful: 'all' });
+    }
   }
 }

@@ -14,7 +14,7 @@ import {
   runById,
 } from '../store/runs.ts';
 import { type Failure, type FrameworkId, noteResent, type Sync, syncById } from '../store/syncs.ts';
-import { type DeliverParts, deliverPlan } from './deliver.ts';
+import { type DeliverParts, deliverPlan, leaveInDoubt } from './deliver.ts';
 import { type HealthParts, reportHealth } from './health.ts';
 import { type Layout, type ReadParts, readModel } from './read.ts';
 
@@ -60,6 +60,7 @@ export async function executeRun(parts: ExecuteParts, run: Run, signal: AbortSig
     if (error.code === 'BUG') {
       parts.log.error({ run: run.id, sync: sync.name, stack: stackOf(error) }, 'run failed by a bug of ours');
     }
+    await concede(parts, run, sync);
     await end(parts, run, sync, { counts: {}, error: toRunError(error) }, signal);
     return 'failed';
   }
@@ -89,6 +90,14 @@ async function carryOut(parts: ExecuteParts, run: Run, sync: Sync, signal: Abort
 async function layoutOf(parts: ExecuteParts, runId: number): Promise<Layout> {
   const [row] = await parts.db.query<{ layout: Layout }>('select layout from runs where id = $1', [runId]);
   return (row as { layout: Layout }).layout;
+}
+
+/** What was handed over by a run that fails now. Its own book tells an alert, so that nothing has to be in doubt. */
+async function concede(parts: ExecuteParts, run: Run, sync: Sync): Promise<void> {
+  const layout: Layout | null = await layoutOf(parts, run.id);
+  if (sync.framework !== 'notify' && layout !== null && layout.kind !== 'everything') {
+    await leaveInDoubt(parts, run, layout);
+  }
 }
 
 async function end(

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Db, Sql } from '../contracts/db.ts';
-import type { PlanChunk } from '../planner/chunks.ts';
+import type { KeyOrder } from '../contracts/source.ts';
+import { type PlanChunk, type PlanEntry, packEntries } from '../planner/chunks.ts';
 
 export type PlanState = 'planned' | 'sending' | 'committed';
 
@@ -42,23 +43,7 @@ const columns = 'seq, first_key, last_key, added, changed, removed, silent, entr
 /** The plans of runs, on our own database. */
 export function createPlans(db: Db): Plans {
   return {
-    save: async (runId, chunk) => {
-      await db.query(
-        `insert into plan_chunks (run_id, seq, first_key, last_key, added, changed, removed, silent, entries)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-        [
-          runId,
-          chunk.seq,
-          chunk.firstKey,
-          chunk.lastKey,
-          chunk.added,
-          chunk.changed,
-          chunk.removed,
-          chunk.silent,
-          chunk.entries,
-        ],
-      );
-    },
+    save: (runId, chunk) => insertChunk(db, runId, chunk, 'planned'),
     read: (runId) => readChunks(db, runId),
     find: async (runId, key) => {
       const [row] = await db.query<Row>(
@@ -92,6 +77,48 @@ export function createPlans(db: Db): Plans {
   };
 }
 
+async function insertChunk(sql: Sql, runId: number, chunk: PlanChunk, state: PlanState): Promise<void> {
+  const { seq, firstKey, lastKey, added, changed, removed, silent, entries } = chunk;
+  await sql.query(
+    `insert into plan_chunks (run_id, seq, first_key, last_key, added, changed, removed, silent, entries, state)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    [runId, seq, firstKey, lastKey, added, changed, removed, silent, entries, state],
+  );
+}
+
+/** Takes entries out of a chunk that was dealt with in part, into chunks of their own behind all others. */
+export async function splitPlanChunk(
+  sql: Sql,
+  {
+    runId,
+    seq,
+    orders,
+    entries,
+    later,
+  }: {
+    readonly runId: number;
+    readonly seq: number;
+    readonly orders: readonly KeyOrder[];
+    readonly entries: readonly PlanEntry[];
+    /** By position in `entries`. */
+    readonly later: ReadonlyMap<number, 'planned' | 'sending'>;
+  },
+): Promise<void> {
+  await sql.query('delete from plan_chunks where run_id = $1 and seq = $2', [runId, seq]);
+  const [last] = await sql.query<{ seq: number }>(
+    'select coalesce(max(seq), $2)::int as seq from plan_chunks where run_id = $1',
+    [runId, seq],
+  );
+  const behind = Math.max(last?.seq ?? seq, seq);
+  for (const [at, state] of (['committed', 'planned', 'sending'] as const).entries()) {
+    const some = entries.filter((_, i) => (later.get(i) ?? 'committed') === state);
+    if (some.length > 0) {
+      const place = state === 'committed' ? seq : behind + at;
+      await insertChunk(sql, runId, packEntries(place, some, orders), state);
+    }
+  }
+}
+
 async function* readChunks(db: Db, runId: number): AsyncGenerator<StoredPlanChunk> {
   for (let seq = -1; ; ) {
     const [row] = await db.query<Row>(
@@ -106,14 +133,16 @@ async function* readChunks(db: Db, runId: number): AsyncGenerator<StoredPlanChun
   }
 }
 
-/** One chunk, locked until the transaction ends. */
+/** One chunk, locked until the transaction ends; its entries are left out unless they are asked for. */
 export async function lockPlanChunk(
   sql: Sql,
   runId: number,
   seq: number,
+  withEntries: boolean,
 ): Promise<StoredPlanChunk | undefined> {
+  const wanted = withEntries ? columns : columns.replace(', entries', ", ''::bytea as entries");
   const [row] = await sql.query<Row>(
-    `select ${columns} from plan_chunks where run_id = $1 and seq = $2 for update`,
+    `select ${wanted} from plan_chunks where run_id = $1 and seq = $2 for update`,
     [runId, seq],
   );
   return row === undefined ? undefined : chunkOf(row);

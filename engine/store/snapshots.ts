@@ -11,8 +11,9 @@ import {
   type Shape,
   type SnapshotChunk,
 } from '../planner/chunks.ts';
+import { doubtfulLine, possibleLines } from '../planner/doubt.ts';
 import { compareKeys, decodeFields, encodeLine, sortKey } from '../planner/keys.ts';
-import { lockPlanChunk } from './plans.ts';
+import { lockPlanChunk, splitPlanChunk } from './plans.ts';
 
 export interface Commit {
   readonly syncId: number;
@@ -21,6 +22,12 @@ export interface Commit {
   readonly shape: Shape;
   /** Positions of the entries that were accepted; silent ones need not be named. */
   readonly accepted: ReadonlySet<number> | 'all';
+  /** Entries of which the destination may have something: they are kept as such, and come again at the next run. */
+  readonly doubtful?: ReadonlySet<number> | 'all' | undefined;
+  /** Entries that are not dealt with yet: they become chunks of their own in this state. */
+  readonly later?: ReadonlyMap<number, 'planned' | 'sending'> | undefined;
+  /** The entries of the chunk, where whoever commits has them at hand. */
+  readonly entries?: readonly PlanEntry[] | undefined;
 }
 
 /** What has been told so far, per sync. One run per sync at a time changes it. */
@@ -200,8 +207,9 @@ async function replaceAll<T>(
   return result;
 }
 
-async function commitChunk(sql: Sql, { syncId, runId, seq, shape, accepted }: Commit): Promise<void> {
-  const chunk = await lockPlanChunk(sql, runId, seq);
+async function commitChunk(sql: Sql, commit: Commit): Promise<void> {
+  const { syncId, runId, seq, shape, accepted } = commit;
+  const chunk = await lockPlanChunk(sql, runId, seq, commit.entries === undefined);
   if (chunk === undefined) {
     throw new ActivateError('BUG', 'There is no such plan chunk.');
   }
@@ -209,9 +217,8 @@ async function commitChunk(sql: Sql, { syncId, runId, seq, shape, accepted }: Co
     return;
   }
   const generation = await openGeneration(sql, syncId, shape);
-  const entries = decodeEntries(chunk.entries, shape.key.length).filter(
-    (entry, i) => entry.silent || accepted === 'all' || accepted.has(i),
-  );
+  const all = commit.entries ?? decodeEntries(chunk.entries, shape.key.length);
+  const entries = accepted === 'all' ? all : withDoubts(all, commit, accepted);
   const heads = await sql.query<ChunkHead>(
     `select first_key, last_key, rows from snapshot_chunks
      where sync_id = $1 and generation = $2
@@ -220,10 +227,31 @@ async function commitChunk(sql: Sql, { syncId, runId, seq, shape, accepted }: Co
      order by first_key`,
     [syncId, generation, chunk.lastKey, chunk.firstKey],
   );
-  for (const group of groupByChunk(heads, entries, shape)) {
+  for (const group of groupByChunk(heads, entries, shape, chunk.firstKey)) {
     await rewrite(sql, syncId, generation, group, shape);
   }
   await sql.query(`update plan_chunks set state = 'committed' where run_id = $1 and seq = $2`, [runId, seq]);
+  if (commit.later !== undefined && commit.later.size > 0) {
+    await splitPlanChunk(sql, { runId, seq, orders: shape.key, entries: all, later: commit.later });
+  }
+}
+
+/** What goes into the snapshot: accepted entries as they are, and doubtful ones as all that there may be. */
+function withDoubts(
+  all: readonly PlanEntry[],
+  { doubtful, shape }: Commit,
+  accepted: ReadonlySet<number>,
+): readonly PlanEntry[] {
+  return all.flatMap((entry, i) => {
+    if (entry.silent || accepted.has(i)) {
+      return [entry];
+    }
+    const { line, previous } = entry;
+    const before = previous === undefined ? [] : possibleLines(previous, shape.columns.length);
+    return doubtful === 'all' || doubtful?.has(i) === true
+      ? [{ ...entry, line: doubtfulLine([...(line === undefined ? [] : [line]), ...before]) }]
+      : [];
+  });
 }
 
 /** The generation to write to: that of the snapshot, or a new and empty one when nothing was told under this key. */
@@ -248,7 +276,13 @@ function groupByChunk(
   heads: readonly ChunkHead[],
   entries: readonly PlanEntry[],
   shape: Shape,
+  planFirst: Buffer,
 ): readonly Group[] {
+  const [before] = heads;
+  if (heads.length === 1 && before !== undefined && Buffer.compare(before.last_key, planFirst) < 0) {
+    // All of it comes behind one stored chunk and before the next: that one need not be unpacked to be added to.
+    return entries.length === 0 ? [] : [{ firstKey: undefined, entries: [...entries] }];
+  }
   const groups: Group[] = [];
   let at = -1;
   for (const entry of entries) {

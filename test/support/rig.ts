@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto';
+import { Connections } from '../../engine/connections.ts';
+import type { Db, Sql } from '../../engine/contracts/db.ts';
+import type { Column } from '../../engine/contracts/source.ts';
+import { createAudiences } from '../../engine/frameworks/audiences.ts';
+import { createEvents } from '../../engine/frameworks/events.ts';
+import { createFiles } from '../../engine/frameworks/files.ts';
+import { createObjects } from '../../engine/frameworks/objects.ts';
+import { createTasks } from '../../engine/frameworks/tasks.ts';
+import { Outbox, type Patience } from '../../engine/messages/outbox.ts';
+import { type ExecuteParts, executeRun } from '../../engine/run/execute.ts';
+import { createVault } from '../../engine/secrets.ts';
+import { type DeliveryFramework, parseSettings } from '../../engine/setup/index.ts';
+import { saveConnection } from '../../engine/store/connections.ts';
+import { saveModel } from '../../engine/store/models.ts';
+import { People } from '../../engine/store/people.ts';
+import { createPlans } from '../../engine/store/plans.ts';
+import { claimRuns, type Run, type RunScope, requestRun, runById } from '../../engine/store/runs.ts';
+import { createSnapshots } from '../../engine/store/snapshots.ts';
+import { insertSync, type Sync } from '../../engine/store/syncs.ts';
+import { silentLog } from './log.ts';
+import { type Cell, memoryConnector, World } from './memory.ts';
+import { type FreshDb, freshDb } from './postgres.ts';
+
+/** Runs of syncs without a queue: the engine's own code on a real database, a world in memory, and death at any step. */
+export interface Rig {
+  readonly world: World;
+  readonly db: Db;
+  /** The time that the engine sees. */
+  readonly clock: { now: Date };
+  /** How long the engine wanted to sleep; it never really did. */
+  readonly slept: number[];
+  sync(framework: DeliveryFramework, settings: unknown, options?: SyncOptions): Promise<Sync>;
+  /** Makes a run and carries it to its end, however many workers it takes. */
+  run(sync: Sync, options?: RunOptions): Promise<Run>;
+  close(): Promise<void>;
+}
+
+export interface SyncOptions {
+  readonly key?: readonly string[];
+  readonly columns: readonly Column[];
+  readonly rows?: readonly (readonly Cell[])[];
+}
+
+export interface RunOptions {
+  readonly scope?: RunScope;
+  readonly unguarded?: boolean;
+  /** After so many steps, of ours or of the far side's, the first worker dies. */
+  readonly dieAfter?: number;
+  /** Called when a worker has died or given the run back, before the next one takes it. */
+  readonly between?: () => void | Promise<void>;
+  /** How often a run that meets passing trouble is taken up again. */
+  readonly attempts?: number;
+  readonly patience?: Patience;
+}
+
+export const text = (name: string): Column => ({ name, type: 'text', native: 'text' });
+export const number = (name: string): Column => ({ name, type: 'number', native: 'integer' });
+export const time = (name: string): Column => ({ name, type: 'time', native: 'timestamp with time zone' });
+
+/** A process: it dies after so many steps, and from then on nothing that it does has an effect. */
+class Life {
+  readonly control = new AbortController();
+  private left: number;
+
+  constructor(steps: number) {
+    this.left = steps;
+  }
+
+  readonly step = (): void => {
+    this.left -= 1;
+    if (this.left <= 0) {
+      this.control.abort(new Error('killed'));
+      throw new Error('killed');
+    }
+  };
+}
+
+function mortal(db: Db, { step }: Life): Db {
+  const sqlOf = (sql: Sql): Sql => ({
+    query: async (statement, values) => {
+      step();
+      const rows = await sql.query<never>(statement, values);
+      step();
+      return rows;
+    },
+  });
+  return {
+    ...sqlOf(db),
+    transaction: async (work) => {
+      const result = await db.transaction((sql) => work(sqlOf(sql)));
+      step();
+      return result;
+    },
+    listen: db.listen,
+  };
+}
+
+export async function startRig(): Promise<Rig> {
+  const own: FreshDb = await freshDb();
+  const { db } = own;
+  const world = new World();
+  const vault = createVault('k'.repeat(32));
+  const clock = { now: new Date('2026-03-01T12:00:00Z') };
+  const slept: number[] = [];
+  const now = (): Date => clock.now;
+  const sleep = async (ms: number, signal: AbortSignal): Promise<void> => {
+    signal.throwIfAborted();
+    slept.push(ms);
+    clock.now = new Date(clock.now.getTime() + ms);
+  };
+  const connections = new Connections({
+    connectors: [memoryConnector(world)],
+    vault,
+    now,
+    httpFor: () => ({ send: () => Promise.reject(new Error('no web here')), close: async () => undefined }),
+  });
+  const connection = { connector: 'memory', config: {}, secrets: vault.seal({}), createdBy: null };
+  const source = await saveConnection(db, { ...connection, kind: 'source', name: 'warehouse' });
+  const destination = await saveConnection(db, { ...connection, kind: 'destination', name: 'far side' });
+  const partsFor = (life: Life, options: RunOptions): ExecuteParts => {
+    const lived = mortal(db, life);
+    const patience = options.patience ?? { attempts: 3, firstWaitMs: 10, longestWaitMs: 60_000 };
+    const delivery = { db: lived, connections, sleep, patience };
+    return {
+      db: lived,
+      now,
+      connections,
+      readTimeoutMs: 10_000,
+      plans: createPlans(lived),
+      snapshots: createSnapshots(lived),
+      log: silentLog,
+      outbox: new Outbox({ db: lived, senders: new Map(), log: silentLog, now, sleep, patience }),
+      people: new People(lived, { admins: [], defaultRole: 'viewer' }),
+      frameworks: new Map(
+        [createObjects, createEvents, createAudiences, createFiles, createTasks].map((create) => {
+          const framework = create(delivery);
+          return [framework.id, framework];
+        }),
+      ),
+      worker: randomUUID(),
+      attempts: options.attempts ?? 5,
+      retryMs: 1000,
+    };
+  };
+  const live = async (id: number, life: Life, options: RunOptions): Promise<void> => {
+    const parts = partsFor(life, options);
+    const [claimed] = await claimRuns(db, [id], parts.worker, now(), 30_000);
+    world.step = life.step;
+    try {
+      await executeRun(parts, claimed as Run, life.control.signal);
+    } catch (error) {
+      if (!life.control.signal.aborted) {
+        throw error;
+      }
+    }
+  };
+  return {
+    world,
+    db,
+    clock,
+    slept,
+    sync: async (framework, settings, options) => {
+      world.columns = options?.columns ?? world.columns;
+      world.rows = (options?.rows ?? []).map((row) => [...row]);
+      const name = `sync-${randomUUID().slice(0, 8)}`;
+      const model = await saveModel(db, {
+        name,
+        sourceId: source.id,
+        sql: 'select * from rows',
+        key: options?.key ?? ['id'],
+        columns: world.columns,
+      });
+      return insertSync(db, {
+        name,
+        framework,
+        modelId: model.id,
+        destinationId: destination.id,
+        settings: parseSettings(framework, settings),
+        cron: '0 0 1 1 *',
+        timeZone: 'UTC',
+        reportTo: null,
+        createdBy: null,
+        nextDueAt: new Date('2100-01-01T00:00:00Z'),
+      });
+    },
+    run: async (sync, options = {}) => {
+      const made = await requestRun(db, {
+        syncId: sync.id,
+        dueAt: now(),
+        cause: 'manual',
+        requestedBy: null,
+        progressTo: null,
+        scope: options.scope ?? 'changes',
+        unguarded: options.unguarded ?? false,
+      });
+      if (made === undefined) {
+        throw new Error('A run of this sync is still open.');
+      }
+      for (let lives = 0; lives < 50; lives += 1) {
+        const steps = lives === 0 ? (options.dieAfter ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+        await live(made.id, new Life(steps), options);
+        const run = await runById(db, made.id);
+        if (run?.state === 'done' || run?.state === 'failed') {
+          return run;
+        }
+        await db.query('update runs set worker = null where id = $1', [made.id]);
+        await options.between?.();
+      }
+      throw new Error('The run does not end.');
+    },
+    close: async () => {
+      await connections.close();
+      await own.close();
+    },
+  };
+}
