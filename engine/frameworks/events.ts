@@ -63,7 +63,6 @@ async function deliver(parts: EventsParts, planned: PlannedRun): Promise<RunCoun
   const events = await parts.connections.part(record, 'events');
   const counts = await deliverChanges<Event>(parts, planned, destinationId, {
     limits: events.limits,
-    verbs: ['send'],
     steps: (entry) => writer.steps(entry),
     write: (_verb, items, call) => events.send(items, call),
     settled: async (accepted) => {

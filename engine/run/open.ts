@@ -22,8 +22,9 @@ export interface OpenParts {
 }
 
 /**
- * Where a window opens: so long before the newest event that was sent, or before the earliest that was refused. Before
- * the first run it opens at the first event there is, or, when what is there is to be taken as known, just before now.
+ * Where a window opens: so long before the newest event that was sent, or before the earliest that has to be read
+ * again. Before the first run it opens at the first event there is, or, when what is there is to be taken as known, just
+ * before now.
  */
 export async function sinceOf(
   parts: OpenParts,

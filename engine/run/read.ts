@@ -10,7 +10,6 @@ import type { Plans } from '../store/plans.ts';
 import { enterState, type Run, type RunCounts } from '../store/runs.ts';
 import type { Snapshots } from '../store/snapshots.ts';
 import type { Sync } from '../store/syncs.ts';
-import { keepWatermark, watermarkOf } from '../store/watermarks.ts';
 import { nothingTold, type Opened, type OpenParts, openReading, sinceOf } from './open.ts';
 
 export interface ReadParts extends OpenParts {
@@ -94,9 +93,6 @@ async function compare(
   await parts.db.transaction(async (sql) => {
     if (request.threshold !== undefined) {
       await keepObservations(sql, sync.id, run.id, seen);
-    }
-    if (window) {
-      await keepWatermark(sql, sync.id, { ...(await watermarkOf(sql, sync.id)), refused: null });
     }
     await sql.query('update runs set layout = $2 where id = $1', [run.id, JSON.stringify(layout)]);
     await enterState(sql, run.id, 'delivering', totals);

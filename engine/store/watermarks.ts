@@ -1,8 +1,8 @@
 import type { Sql } from '../contracts/db.ts';
 
 /**
- * Up to which moment the events of a sync were sent, and the earliest of those refused since, which have to be read
- * again. Both as `momentOf` writes them.
+ * Up to which moment the events of a sync were sent, and the earliest that has to be read again: of those refused, or,
+ * while a plan is not delivered to its end, of all in it. Both as `momentOf` writes them.
  */
 export interface Watermark {
   readonly newest: string | null;
@@ -16,7 +16,7 @@ export async function watermarkOf(sql: Sql, syncId: number): Promise<Watermark> 
   return found ?? { newest: null, refused: null };
 }
 
-/** Stores both; what is refused starts anew with each plan, since all that was refused is read again. */
+/** Stores both. */
 export async function keepWatermark(sql: Sql, syncId: number, mark: Watermark): Promise<void> {
   await sql.query(
     `insert into watermarks (sync_id, newest, refused) values ($1, $2, $3)
