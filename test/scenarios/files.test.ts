@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { refusal, startFakeS3 } from '../fakes/s3.ts';
 import { hasSshd, startSshd } from '../support/sshd.ts';
-import { at, overHttp, portOf } from './far-sides.ts';
+import { at, overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
 import { scenario } from './scenario.ts';
 import type { FarSide, Play } from './stage.ts';
