@@ -9,8 +9,9 @@ import { benchMessages } from './messages.ts';
 import { benchPlanner } from './planner.ts';
 import { benchSchedules } from './schedules.ts';
 import { endProcess, ownDatabase } from './support.ts';
+import { benchSyncs } from './syncs.ts';
 
-const parts = ['planner', 'messages', 'schedules', 'alerts'] as const;
+const parts = ['planner', 'messages', 'schedules', 'alerts', 'syncs'] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -42,6 +43,15 @@ try {
     say(
       `${one.alerts} unchanged alerts due at once: started after p50 ${Math.round(one.p50)} ms, p99 ${Math.round(one.p99)} ms, all done after ${one.seconds.toFixed(1)} s, CPU ${one.cpuMsPerRun.toFixed(1)} ms each, the database ${one.databaseCpuMs.toFixed(1)} ms`,
     );
+  }
+  if (wanted('syncs')) {
+    const all = await benchSyncs(own.url, Number(values.rows));
+    const limit = all[0]?.seconds ?? 0;
+    for (const { what, seconds, cpuSeconds, serverCpuSeconds, peakMb } of all) {
+      say(
+        `${values.rows} rows, ${what}: ${seconds.toFixed(1)} s = ${(seconds / limit).toFixed(2)} x psql, CPU ${cpuSeconds.toFixed(2)} s and the server's ${serverCpuSeconds.toFixed(2)} s, ${Math.round(peakMb ?? 0)} MB at most`,
+      );
+    }
   }
   if (wanted('planner')) {
     await benchPlanner({ rows: Number(values.rows), url: own.url });

@@ -4,6 +4,9 @@ import { createGzip } from 'node:zlib';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
+/** How the name of a compressed file ends. */
+export const extensions: Readonly<Record<Compression, string>> = { none: '', gzip: '.gz', zstd: '.zst' };
+
 /** Compresses bytes on their way, in flat memory; the same bytes come out each time. Errors of the source come through. */
 export function compress(bytes: AsyncIterable<Uint8Array>, how: Compression): AsyncIterable<Uint8Array> {
   switch (how) {

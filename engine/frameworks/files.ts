@@ -6,7 +6,7 @@ import type { DeliveryParts } from '../delivery/changes.ts';
 import { insist } from '../delivery/insist.ts';
 import type { Rehearsal } from '../delivery/rehearsal.ts';
 import { columnsOf, valuesOf } from '../delivery/rows.ts';
-import { compress } from '../files/compress.ts';
+import { compress, extensions } from '../files/compress.ts';
 import { encodeCsv } from '../files/csv.ts';
 import { compileName, type FileName } from '../files/name.ts';
 import { encodeNdjson } from '../files/ndjson.ts';
@@ -90,13 +90,8 @@ async function rehearse(
   { settings, name, total }: { settings: FilesSettings; name: FileName; total: number },
 ): Promise<RunCounts> {
   const { sync, run, model, now } = planned;
-  const path = name.render({
-    at: run.startedAt ?? now(),
-    model: model.name,
-    sync: sync.name,
-    run: String(run.id),
-    part: 1,
-  });
+  const facts = { at: run.startedAt ?? now(), model: model.name, sync: sync.name, run: String(run.id) };
+  const path = packed(name.render({ ...facts, part: 1 }), settings);
   const pieces: Uint8Array[] = [];
   for await (const piece of new Part(planned, { ...settings, compression: 'none' }, 0).bytes()) {
     pieces.push(piece);
@@ -105,6 +100,12 @@ async function rehearse(
   const begins = settings.format === 'parquet' ? undefined : bytes.subarray(0, beginsWith).toString('utf8');
   rehearsal.would({ word: 'written to files', key: path, item: { path, rows: total, begins } });
   return {};
+}
+
+/** A compressed file says so in its name, whether or not whoever named it thought of that. */
+function packed(path: string, { compression }: FilesSettings): string {
+  const extension = extensions[compression];
+  return path.endsWith(extension) ? path : `${path}${extension}`;
 }
 
 const beginsWith = 1500;
@@ -124,7 +125,7 @@ async function write(
 ): Promise<Written> {
   const { sync, run, model, signal, now } = planned;
   const facts = { at: run.startedAt ?? now(), model: model.name, sync: sync.name, run: String(run.id) };
-  const path = name.render({ ...facts, part: number });
+  const path = packed(name.render({ ...facts, part: number }), settings);
   const mark = `activate-${sync.id}-${run.id}-${number}`;
   const file = { path, contentType: contentTypes[settings.format], mark, overwrite: settings.overwrite };
   const destinationId = sync.destinationId as number;

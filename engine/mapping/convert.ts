@@ -103,7 +103,8 @@ function numberOf(field: string, text: string): number | string {
   const number = Number(trimmed);
   // Up to 15 digits every decimal has a double of its own; an exponent comes from a double in the first place.
   const digits = trimmed.replace(/^[-+]?0*\.?0*/, '').replace('.', '').length;
-  return digits <= 15 || /[eE]/.test(trimmed) || Number.isSafeInteger(number) ? number : trimmed;
+  const whole = /^[-+]?\d+$/.test(trimmed) && Number.isSafeInteger(number);
+  return digits <= 15 || /[eE]/.test(trimmed) || whole ? number : trimmed;
 }
 
 function integerOf(field: string, text: string): number | string {
