@@ -12,7 +12,7 @@ import type { Model } from '../store/models.ts';
 import { observationsOf } from '../store/observations.ts';
 import type { Run } from '../store/runs.ts';
 import type { Sync } from '../store/syncs.ts';
-import { watermarkOf } from '../store/watermarks.ts';
+import { keepWatermark, watermarkOf } from '../store/watermarks.ts';
 
 export interface OpenParts {
   readonly db: Db;
@@ -45,6 +45,23 @@ export async function sinceOf(
   const opens =
     from.reduce((least, mark) => (mark < least ? mark : least)) - BigInt(window.lookBackMs) * 1000n;
   return { column: window.column, value: writeMoment(opens, isTime) };
+}
+
+/**
+ * Whatever happens after a run that takes all as known is to be sent, however late the next one comes. Noted before
+ * anything is taken as known, so that a crash in between loses nothing either.
+ */
+export async function beginHere(
+  parts: OpenParts,
+  { run, sync, model }: { readonly run: Run; readonly sync: Sync; readonly model: Model },
+  { window }: PlanRequest,
+): Promise<void> {
+  const column = model.columns.find(({ name }) => name === window?.column);
+  const { newest, refused } = await watermarkOf(parts.db, sync.id);
+  if (column?.type === 'time' && newest === null) {
+    const began = BigInt((run.startedAt ?? parts.now()).getTime()) * 1000n;
+    await keepWatermark(parts.db, sync.id, { newest: String(began), refused });
+  }
 }
 
 /** A model's rows on their way, in key order. */

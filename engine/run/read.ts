@@ -10,7 +10,7 @@ import type { Plans } from '../store/plans.ts';
 import { enterState, type Run, type RunCounts } from '../store/runs.ts';
 import type { Snapshots } from '../store/snapshots.ts';
 import type { Sync } from '../store/syncs.ts';
-import { nothingTold, type Opened, type OpenParts, openReading, sinceOf } from './open.ts';
+import { beginHere, nothingTold, type Opened, type OpenParts, openReading, sinceOf } from './open.ts';
 
 export interface ReadParts extends OpenParts {
   readonly plans: Plans;
@@ -52,6 +52,7 @@ export async function readModel(
 interface Comparing {
   readonly run: Run;
   readonly sync: Sync;
+  readonly model: Model;
   readonly framework: Framework;
   readonly request: PlanRequest;
   readonly opened: Opened;
@@ -60,12 +61,13 @@ interface Comparing {
 
 async function compare(
   parts: ReadParts,
-  { run, sync, framework, request, opened: { shape, lines }, seen }: Comparing,
+  { run, sync, model, framework, request, opened: { shape, lines }, seen }: Comparing,
   signal: AbortSignal,
 ): Promise<Read> {
   const layout = { ...shape, kind: request.kind };
   const known = request.kind === 'everything' ? 'none' : await parts.snapshots.prepare(sync.id, shape);
   if (run.scope === 'baseline' || (known === 'none' && request.silentFirst && run.scope === 'changes')) {
+    await beginHere(parts, { run, sync, model }, request);
     const counts = await parts.snapshots.replaceAll(sync.id, shape, (write) =>
       baseline({ lines, shape, write, signal }),
     );
