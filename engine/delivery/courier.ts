@@ -4,7 +4,7 @@ import type { BatchLimits, Call, Outcome } from '../contracts/destination.ts';
 import { ActivateError, asActivateError } from '../contracts/errors.ts';
 import type { Log } from '../contracts/log.ts';
 import type { Patience } from '../messages/outbox.ts';
-import { reservePace } from '../store/paces.ts';
+import { pausePace, reservePace } from '../store/paces.ts';
 import { keepTicket } from '../store/tickets.ts';
 import { sizeOf } from './size.ts';
 
@@ -248,7 +248,8 @@ export class Courier<T> {
 
   /** All processes wait: what the far side counts, it counts for the connection. */
   private async pause(ms: number): Promise<void> {
-    await reservePace(this.parts.db, this.paceName(), ms, this.parts.now());
+    const { db, now } = this.parts;
+    await pausePace(db, this.paceName(), new Date(now().getTime() + ms));
   }
 
   private paceName(): string {

@@ -1,7 +1,7 @@
 import type { Db } from '../contracts/db.ts';
 import { type ActivateError, asActivateError } from '../contracts/errors.ts';
 import type { Patience } from '../messages/outbox.ts';
-import { reservePace } from '../store/paces.ts';
+import { pausePace, reservePace } from '../store/paces.ts';
 
 export interface InsistParts {
   readonly db: Db;
@@ -38,7 +38,7 @@ export async function insist<T>(parts: InsistParts, work: (again: boolean) => Pr
       }
       again ||= error.retry === 'unknown';
       if (error.code === 'RATE_LIMITED') {
-        await reservePace(db, name, asked, now());
+        await pausePace(db, name, new Date(now().getTime() + asked));
       }
       await sleep(
         Math.max(asked, patience.firstWaitMs * 2 ** (made - 1) * (0.75 + Math.random() / 2)),

@@ -63,12 +63,13 @@ async function deliver(parts: EventsParts, planned: PlannedRun): Promise<RunCoun
   const events = await parts.connections.part(record, 'events');
   const counts = await deliverChanges<Event>(parts, planned, destinationId, {
     limits: events.limits,
+    verbs: ['send'],
     steps: (entry) => writer.steps(entry),
     write: (_verb, items, call) => events.send(items, call),
     settled: async (accepted) => {
       const { newest, refused } = await watermarkOf(db, sync.id);
       await keepWatermark(db, sync.id, {
-        newest: writer.bound(newest, linesOf(accepted), 'newest'),
+        newest: writer.untilNow(writer.bound(newest, linesOf(accepted), 'newest')),
         refused,
       });
     },
@@ -112,6 +113,7 @@ class EventWriter {
   private readonly settings: EventsSettings;
   private readonly facts: (key: string) => Facts;
   private readonly timeAt: number;
+  private readonly isTime: boolean;
   private readonly timeOf: (row: RowValues) => string;
   private readonly name: Mapper;
   private readonly properties: Mapper;
@@ -122,6 +124,7 @@ class EventWriter {
     this.settings = settings;
     this.facts = factsOf(planned);
     this.timeAt = planned.columns.indexOf(settings.time);
+    this.isTime = columns[this.timeAt]?.type === 'time';
     this.timeOf = timeReader(columns[this.timeAt] as Column, this.timeAt);
     this.name = createMapper([eventField(settings)], [], columns);
     this.properties = createMapper(settings.properties, [], columns);
@@ -150,16 +153,22 @@ class EventWriter {
 
   /** The newest (or oldest) moment of these rows and the one known before, as digits. */
   bound(known: string | null, lines: readonly Buffer[], which: 'newest' | 'oldest'): string | null {
-    let bound = known === null ? undefined : BigInt(known);
+    let bound: bigint | undefined = known === null ? undefined : BigInt(known);
     for (const line of lines) {
       const text = valuesOf(line, this.planned.columns)[this.timeAt];
-      if (text !== null && text !== undefined) {
-        const moment = momentOf(text);
+      const moment = text === null || text === undefined ? undefined : momentOf(text);
+      if (moment !== undefined) {
         const better = bound === undefined || (which === 'newest' ? moment > bound : moment < bound);
         bound = better ? moment : bound;
       }
     }
     return bound === undefined ? null : String(bound);
+  }
+
+  /** A time that is still to come must not move the window past what will happen until then. */
+  untilNow(moment: string | null): string | null {
+    const now = BigInt(this.planned.now().getTime()) * 1000n;
+    return moment !== null && this.isTime && BigInt(moment) > now ? String(now) : moment;
   }
 
   private personOf(row: RowValues): Event['person'] {

@@ -1,32 +1,26 @@
-import { ActivateError } from '../contracts/errors.ts';
-
 /**
  * Moments of events as whole numbers that compare: microseconds since 1970 for a time, the number itself (in millionths)
- * for a column of numbers. Exact, as text of digits.
+ * for a column of numbers. Exact, as text of digits. Undefined for what is no moment: `infinity`, `NaN`, years before
+ * Christ.
  */
-export function momentOf(text: string): bigint {
-  const number = /^(-?)(\d+)(?:\.(\d{1,6})\d*)?$/.exec(text.trim());
+export function momentOf(text: string): bigint | undefined {
+  const number = /^(-?)(\d+)(?:\.(\d+))?(?:e\+?(\d{1,3}))?$/.exec(text.trim());
   if (number !== null) {
-    const [, sign, whole = '0', fraction = ''] = number;
-    const value = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(6, '0'));
+    const [, sign, whole = '0', fraction = '', exponent = '0'] = number;
+    const places = 6 + Number(exponent);
+    const value = BigInt(whole + fraction.slice(0, places).padEnd(places, '0'));
     return sign === '-' ? -value : value;
   }
   const time = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?([-+]\d\d(?::?\d\d)?|Z)?)?$/.exec(
     text.trim(),
   );
   if (time === null) {
-    throw new ActivateError(
-      'CONFIG_INVALID',
-      'The time column of this sync holds something that is no time.',
-      {
-        fix: 'Choose a column of times, or of numbers that grow.',
-      },
-    );
+    return undefined;
   }
   const [, date = '', clock = '00:00:00', fraction = '', zone = 'Z'] = time;
   const shift = zone === 'Z' ? 'Z' : zone.length === 3 ? `${zone}:00` : zone;
   const seconds = Date.parse(`${date}T${clock}${shift}`);
-  return BigInt(seconds) * 1000n + BigInt(fraction.padEnd(6, '0'));
+  return Number.isNaN(seconds) ? undefined : BigInt(seconds) * 1000n + BigInt(fraction.padEnd(6, '0'));
 }
 
 /** A moment as a source takes it in `Query.since`. */

@@ -34,17 +34,23 @@ export async function sinceOf(
   if (window === undefined || run.scope === 'everything') {
     return undefined;
   }
-  const isTime = model.columns.find((column) => column.name === window.column)?.type === 'time';
+  const time = isTime(model, window.column);
   const { newest, refused } = await watermarkOf(parts.db, sync.id);
   const marks = [newest, refused].flatMap((mark) => (mark === null ? [] : [BigInt(mark)]));
-  const quiet = newest === null && (silentFirst || run.scope === 'baseline') && isTime;
+  const quiet = newest === null && (silentFirst || run.scope === 'baseline') && time;
   const from = quiet ? [BigInt(parts.now().getTime()) * 1000n] : marks;
   if (from.length === 0) {
     return undefined;
   }
-  const opens =
-    from.reduce((least, mark) => (mark < least ? mark : least)) - BigInt(window.lookBackMs) * 1000n;
-  return { column: window.column, value: writeMoment(opens, isTime) };
+  const least = from.reduce((a, b) => (b < a ? b : a));
+  // Numbers of this size are milliseconds since 1970, smaller ones seconds: as events read them.
+  const perMs = !time && least >= 100_000_000_000_000_000n ? 1_000_000n : 1000n;
+  return { column: window.column, value: writeMoment(least - BigInt(window.lookBackMs) * perMs, time) };
+}
+
+/** Whether a window is over times, and not over numbers. */
+function isTime(model: Model, column: string): boolean {
+  return model.columns.find((one) => one.name === column)?.type === 'time';
 }
 
 /**

@@ -1,5 +1,14 @@
 import type { Sql } from '../contracts/db.ts';
 
+/** Nobody posts to this conversation before then; several who are told so at once wait no longer than one. */
+export async function pausePace(sql: Sql, conversation: string, until: Date): Promise<void> {
+  await sql.query(
+    `insert into paces as p (conversation, next_at) values ($1, $2)
+     on conflict (conversation) do update set next_at = greatest(p.next_at, $2)`,
+    [conversation, until],
+  );
+}
+
 /**
  * Reserves the next time at which a message to this conversation may be posted, shared by all workers; answers with
  * how long to wait, in ms.

@@ -191,7 +191,8 @@ function sourceOf(world: World): Source {
       const since = query.since;
       const kept = world.rows.filter((row) => {
         const cell = since === undefined ? undefined : row[at(since.column)];
-        return since === undefined || (typeof cell === 'string' && momentOf(cell) >= momentOf(since.value));
+        const moment = typeof cell === 'string' ? (momentOf(cell) ?? Number.POSITIVE_INFINITY) : undefined;
+        return since === undefined || (moment !== undefined && moment >= (momentOf(since.value) ?? 0n));
       });
       const columns = [...query.key, ...query.columns.filter((name) => !query.key.includes(name))];
       const [key] = query.key;
