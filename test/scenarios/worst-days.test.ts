@@ -32,28 +32,29 @@ function failAfter(requests: number): void {
   fake.always({ status: 503 });
 }
 
-describe('events', () => {
-  const sent: { n: number; plan: string }[] = [];
-  const setEvents = async (lookBack: number): Promise<void> => {
-    sent.length = 0;
-    await set(
-      { framework: 'events', word: 'sent', changes: {}, wanted: 'select id as n, plan from accounts' },
-      `
+/** Events as they came. */
+const sent: { n: number; plan: string }[] = [];
+const setEvents = async (lookBack: number, silent = false): Promise<void> => {
+  sent.length = 0;
+  await set(
+    { framework: 'events', word: 'sent', changes: {}, wanted: 'select id as n, plan from accounts' },
+    `
 event: '"signed up"'
 time: at
 person: { user_id: user_id }
 properties: { n: id, plan: plan }
-silent_first: false
+silent_first: ${silent}
 look_back_minutes: ${lookBack}
 `,
-      ({ data }) => {
-        sent.push(data['properties'] as (typeof sent)[number]);
-        return {};
-      },
-      () => sent,
-    );
-  };
+    ({ data }) => {
+      sent.push(data['properties'] as (typeof sent)[number]);
+      return {};
+    },
+    () => sent,
+  );
+};
 
+describe('events', () => {
   it('go on where they were when the receiver goes away in the middle of a run and comes back', async () => {
     await setEvents(60);
     await stage.add(60);
@@ -107,6 +108,24 @@ look_back_minutes: ${lookBack}
       counts: { failed: 0, done: { sent: 2 } },
     });
     await stage.isAsWanted();
+  });
+});
+
+describe('events after a silent first run', () => {
+  it('are sent by the second, however long after them it comes', async () => {
+    await setEvents(0, true);
+    await stage.add(3);
+    await stage.apply();
+    expect(await stage.house.ended(sync)).toMatchObject({ state: 'done', counts: { baseline: true } });
+    await stage.add(2);
+    await stage.change('update accounts set at = now() where id > 3');
+
+    expect(await stage.house.run(sync)).toMatchObject({
+      state: 'done',
+      counts: { failed: 0, done: { sent: 2 } },
+    });
+
+    expect(sent.map(({ n }) => n).sort()).toEqual([4, 5]);
   });
 });
 
