@@ -33,6 +33,7 @@ export function objectsOf(far: Far, now: () => Date): Objects {
     limits: { rows: 1000, bytes: 5_000_000, concurrency: 2 },
     operations: ['insert', 'update', 'upsert', 'delete'],
     onlyIfEmpty: false,
+    anyField: true,
     objects: (typed) => collectionsOf(far, typed),
     fields: async (object) => specsOf(await lookAt(far, object)),
     verify: async (plan) => obstaclesOf(await lookAt(far, plan.object), plan),

@@ -116,6 +116,7 @@ function remarks(counts: RunCounts): readonly Block[] {
   const reasons = [
     ...(counts.reasons ?? []).map((reason) => text('• ', reason)),
     ...reasonBlocks(counts.refusals ?? []),
+    ...(counts.remarks ?? []).map((remark) => text('• ', remark)),
   ];
   return Object.keys(items).length === 0 ? reasons : [...reasons, fields(items)];
 }

@@ -102,6 +102,8 @@ export interface Objects {
   readonly limits: BatchLimits;
   readonly operations: readonly Operation[];
   readonly onlyIfEmpty: boolean;
+  /** Fields that {@link Objects.fields} does not name can be written too: the far side keeps no list of them. */
+  readonly anyField?: boolean;
   /** Kinds of records, best matches of `typed` first, at most 100. */
   objects(typed: string): Promise<Options>;
   /** The fields of a kind that can be written, now: never from a cache older than the run. NOT_FOUND when it is gone. */

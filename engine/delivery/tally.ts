@@ -19,6 +19,7 @@ export class Tally {
   private readonly reasons = new Map<string, { count: number; example: string }>();
   private rejections: NewRejection[] = [];
   private skippedKeys: string[] = [];
+  private readonly remarks: Set<string>;
   private kept = 0;
   private refused: number;
   private skipped: number;
@@ -28,6 +29,7 @@ export class Tally {
     this.toSkip = toSkip;
     this.refused = before.failed ?? 0;
     this.skipped = before.skipped ?? 0;
+    this.remarks = new Set(before.remarks);
     for (const [word, count] of Object.entries(before.done ?? {})) {
       this.done.set(word, count);
     }
@@ -44,6 +46,13 @@ export class Tally {
 
   did(word: string): void {
     this.done.set(word, (this.done.get(word) ?? 0) + 1);
+  }
+
+  /** Something was done otherwise than asked. */
+  remark(sentence: string): void {
+    if (this.remarks.size < 5) {
+      this.remarks.add(sentence);
+    }
   }
 
   skip(entry: PlanEntry): void {
@@ -82,6 +91,7 @@ export class Tally {
       done: Object.fromEntries(this.done),
       failed: this.refused,
       ...(this.skipped > 0 ? { skipped: this.skipped } : {}),
+      ...(this.remarks.size > 0 ? { remarks: [...this.remarks] } : {}),
       refusals: top.map(([reason, { count, example }]) => ({ reason, count, example })),
     };
   }

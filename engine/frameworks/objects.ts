@@ -59,13 +59,15 @@ async function deliver(parts: ObjectsParts, planned: PlannedRun): Promise<RunCou
   const objects = await parts.connections.part(record, 'objects');
   const specs = await objects.fields(settings.object);
   const columns = columnsOf(planned);
-  const mapper = createMapper(settings.fields, specs, columns);
+  const mapper = createMapper(settings.fields, specs, columns, objects.anyField);
   const related = new Related(objects, mapper.lookups, planned.columns);
   const archive =
-    settings.archive === undefined ? undefined : createMapper([asField(settings.archive)], specs, columns);
+    settings.archive === undefined
+      ? undefined
+      : createMapper([asField(settings.archive)], specs, columns, objects.anyField);
   const keyed = isKeyedByMatch(settings, planned.model);
   const matched = settings.fields.filter(({ field }) => settings.match.includes(field));
-  const match = createMapper(matched, specs, columns);
+  const match = createMapper(matched, specs, columns, objects.anyField);
   const writer = new Writer({ planned, settings, mapper, match, related, archive, keyed });
   if (settings.mode === 'mirror' && !keyed) {
     const keyWidth = keyWidthOf(planned);

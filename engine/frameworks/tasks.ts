@@ -122,9 +122,12 @@ class Keeper {
   private readonly facts: (key: string) => Facts;
   private readonly title: TextTemplate;
   private readonly body: TextTemplate;
+  /** Whatever an earlier attempt made was made before this. */
+  private readonly began: Date;
 
   constructor(parts: KeeperParts) {
     this.parts = parts;
+    this.began = parts.planned.now();
     this.facts = factsOf(parts.planned);
     this.title = compileText(parts.settings.title, parts.planned.model.columns);
     this.body = compileText(parts.settings.body, parts.planned.model.columns);
@@ -197,25 +200,40 @@ class Keeper {
     const content = this.contentOf(entry);
     const mark = begun?.mark ?? markOf(sync.id, entry.key);
     const task = begun ?? (await openTask(db, sync.id, entry.key, mark, now()));
-    let ref = begun === undefined ? undefined : await this.look(task);
+    let ref = begun === undefined ? undefined : await this.look(task, this.began);
+    let tried = now();
+    let unsure = false;
     ref ??= await insist(insistence, async (again) => {
-      const found = again ? await this.look(task) : undefined;
-      return found ?? tasks.create({ ...content, mark, project: settings.project }, signal);
+      const found = again ? await this.look(task, tried) : undefined;
+      unsure = false;
+      return (
+        found ??
+        (await tasks.create({ ...content, mark, project: settings.project }, signal).catch((thrown) => {
+          tried = now();
+          unsure = mayBeDone(thrown);
+          throw thrown;
+        }))
+      );
     }).catch(async (thrown: unknown) => {
-      if (asActivateError(thrown).retry === 'never') {
+      if (!unsure && asActivateError(thrown).retry === 'never') {
         await dropTask(db, sync.id, entry.key);
       }
       throw thrown;
     });
-    await noteTask(db, sync.id, entry.key, { state: 'open', externalId: ref.id, url: ref.url }, now());
+    const note = ref.note === undefined ? {} : { note: ref.note };
+    const made = { state: 'open', externalId: ref.id, url: ref.url, ...note } as const;
+    await noteTask(db, sync.id, entry.key, made, now());
+    if (ref.note !== undefined) {
+      tally.remark(ref.note);
+    }
     tally.did('made');
   }
 
-  /** A task that may have been made: it is waited for as long as it may not be found yet. */
-  private async look(task: TaskRecord): Promise<TaskRef | undefined> {
+  /** A task that may have been made, until then: it is waited for as long as it may not be found yet. */
+  private async look(task: TaskRecord, until: Date): Promise<TaskRef | undefined> {
     const { tasks, planned, settings, insistence, sleep } = this.parts;
     const { signal, now } = planned;
-    const early = task.madeAt.getTime() + tasks.findLagMs - now().getTime();
+    const early = until.getTime() + tasks.findLagMs - now().getTime();
     if (early > 0) {
       await sleep(early, signal);
     }
@@ -264,7 +282,7 @@ class Keeper {
     if (!ours) {
       return;
     }
-    await this.say(entry.key, task, 'The row is no longer there.');
+    await this.say(entry.key, task, rowIsGone);
     if (settings.removal === 'close') {
       await this.insist(() => tasks.close(task.externalId as string, planned.signal));
       await this.note(entry.key, { state: 'closed' });
@@ -276,7 +294,9 @@ class Keeper {
   private async isOurs(key: string, task: TaskRecord): Promise<boolean> {
     const state = await this.stateOf(task);
     if (state === 'closed') {
-      await this.note(key, { state: 'closed by a person' });
+      // It was closed by us when that was all that was left to do in this run.
+      const byUs = this.parts.settings.removal === 'close' && task.note === this.noteOf(rowIsGone);
+      await this.note(key, { state: byUs ? 'closed' : 'closed by a person' });
     }
     return state === 'open';
   }
@@ -294,13 +314,17 @@ class Keeper {
   /** Says something in the task, once per run. */
   private async say(key: string, task: TaskRecord, text: string): Promise<void> {
     const { tasks, planned, tally } = this.parts;
-    const note = `${text} (run ${planned.run.id})`;
+    const note = this.noteOf(text);
     if (task.note !== note && task.externalId !== null) {
       const id = task.externalId;
       await this.insist(() => tasks.comment(id, text, planned.signal));
       await noteTask(this.parts.db, planned.sync.id, key, { state: 'open', note }, planned.now());
       tally.did('commented');
     }
+  }
+
+  private noteOf(text: string): string {
+    return `${text} (run ${this.parts.planned.run.id})`;
   }
 
   private insist<T>(work: () => Promise<T>): Promise<T> {
@@ -333,6 +357,14 @@ class Keeper {
   }
 }
 
+const rowIsGone = 'The row is no longer there.';
+
+/** An answer that never came, a call that was broken off, a mistake of ours: a task may have been made all the same. */
+function mayBeDone(thrown: unknown): boolean {
+  const { code, retry } = asActivateError(thrown);
+  return retry === 'unknown' || code === 'BUG';
+}
+
 function dayOf(text: string): string {
   const [day] = /^\d{4}-\d\d-\d\d/.exec(text) ?? [];
   if (day === undefined) {
@@ -347,7 +379,7 @@ function markOf(syncId: number, key: string): string {
 }
 
 /** Codes that are about one task and what it holds; anything else is about the connection and ends the run. */
-const aboutTheRow = ['ROW_REJECTED', 'INPUT_INVALID', 'NOT_FOUND', 'EXISTS'];
+const aboutTheRow = ['ROW_REJECTED', 'INPUT_INVALID', 'NOT_FOUND', 'EXISTS', 'TEMPLATE_INVALID'];
 
 function refusalOf(
   thrown: unknown,

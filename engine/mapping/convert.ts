@@ -28,10 +28,12 @@ export function converterTo(spec: FieldSpec, column: Column): Convert {
 
 /** Checks length and choices of a value that is a field's own already. */
 export function checked(spec: FieldSpec, value: Value): Value {
-  if (spec.maxLength !== undefined && typeof value === 'string' && value.length > spec.maxLength) {
+  const { maxLength } = spec;
+  const length = typeof value === 'string' ? lengthOf(value, maxLength) : 0;
+  if (maxLength !== undefined && length > maxLength) {
     throw new Refused(
       spec.name,
-      `${spec.label} is ${value.length.toLocaleString('en')} characters long; it takes ${spec.maxLength.toLocaleString('en')}.`,
+      `${spec.label} is ${length.toLocaleString('en')} characters long; it takes ${maxLength.toLocaleString('en')}.`,
     );
   }
   if (spec.options !== undefined && value !== null && !spec.options.includes(String(value))) {
@@ -39,6 +41,11 @@ export function checked(spec: FieldSpec, value: Value): Value {
     throw new Refused(spec.name, `${spec.label} takes only: ${some}${spec.options.length > 8 ? ', …' : ''}.`);
   }
   return value;
+}
+
+/** In characters, and not in halves of those that take two; counted only where it matters. */
+function lengthOf(text: string, most: number | undefined): number {
+  return most === undefined || text.length <= most ? text.length : [...text].length;
 }
 
 /** What the source's own type makes of a text. */
@@ -54,7 +61,7 @@ export function naturalOf(field: string, { type, native }: Column): Convert {
     case 'time':
       return (text) => timeOf(field, text);
     case 'json':
-      return (text) => JSON.parse(text) as Value;
+      return (text) => JSON.parse(exactNumbers(text)) as Value;
     case 'bytes':
       return (text) => Buffer.from(text.replace(/^\\x/, ''), 'hex').toString('base64');
     case 'text':
@@ -96,15 +103,33 @@ function toType(type: FieldType, field: string, column: Column, natural: Convert
 
 /** A number where that is exact, otherwise its digits. */
 function numberOf(field: string, text: string): number | string {
+  if (text.length <= 15 && /^-?\d+(\.\d+)?$/.test(text)) {
+    return Number(text);
+  }
   const trimmed = text.trim();
   if (!/^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(trimmed)) {
     throw new Refused(field, `${field} takes a number.`);
   }
   const number = Number(trimmed);
-  // Up to 15 digits every decimal has a double of its own; an exponent comes from a double in the first place.
-  const digits = trimmed.replace(/^[-+]?0*\.?0*/, '').replace('.', '').length;
-  const whole = /^[-+]?\d+$/.test(trimmed) && Number.isSafeInteger(number);
-  return digits <= 15 || /[eE]/.test(trimmed) || whole ? number : trimmed;
+  return isExact(trimmed, number) ? number : trimmed.replace(/^\+/, '');
+}
+
+/** Whether a number says what its text says. */
+function isExact(text: string, number: number): boolean {
+  if (/^[-+]?\d+$/.test(text)) {
+    return Number.isSafeInteger(number);
+  }
+  const digits = digitsOf(text);
+  if (!Number.isFinite(number) || (number === 0 && digits !== '')) {
+    return false;
+  }
+  // Up to 15 digits every decimal has a double of its own; those that come from a double have up to 17.
+  return digits.length <= 15 || digits === digitsOf(number.toExponential());
+}
+
+/** The digits that count, without the exponent. */
+function digitsOf(text: string): string {
+  return text.replace(/e.*$/i, '').replaceAll(/\D/g, '').replace(/^0+/, '');
 }
 
 function integerOf(field: string, text: string): number | string {
@@ -132,7 +157,8 @@ const words: Readonly<Record<string, boolean>> = {
 };
 
 function booleanOf(field: string, text: string): boolean {
-  const value = words[text.trim().toLowerCase()];
+  const word = text.trim().toLowerCase();
+  const value = Object.hasOwn(words, word) ? words[word] : undefined;
   if (value === undefined) {
     throw new Refused(field, `${field} takes yes or no.`);
   }
@@ -145,13 +171,16 @@ const moment =
 /** A date as `YYYY-MM-DD`, a time as ISO 8601 in UTC with its digits. A time without a zone is taken as UTC. */
 function timeOf(field: string, text: string): string {
   const [, date, clock, zone] = moment.exec(text.trim()) ?? [];
-  if (date === undefined) {
+  if (date === undefined || !isDay(date)) {
     throw new Refused(field, `${field} takes a date or a time.`);
   }
   if (clock === undefined) {
     return date;
   }
   const full = clock.length === 5 ? `${clock}:00` : clock;
+  if (Number(full.slice(0, 2)) > 23 || Number(full.slice(3, 5)) > 59 || Number(full.slice(6, 8)) > 59) {
+    throw new Refused(field, `${field} takes a date or a time.`);
+  }
   if (zone === undefined || /^(Z|[-+]00(:?00)?)$/.test(zone)) {
     return `${date}T${full}Z`;
   }
@@ -162,6 +191,21 @@ function timeOf(field: string, text: string): string {
     throw new Refused(field, `${field} takes a date or a time.`);
   }
   return `${shifted.toISOString().slice(0, 19)}${fraction === undefined ? '' : `.${fraction}`}Z`;
+}
+
+/** Whether the calendar has such a day. */
+function isDay(date: string): boolean {
+  const at = Date.parse(`${date}T00:00:00Z`);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(date);
+}
+
+/** JSON in which numbers that JavaScript would round are text. */
+function exactNumbers(text: string): string {
+  return /\d[\d.]{15}|\d[eE]/.test(text)
+    ? text.replaceAll(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g, (part) =>
+        part.startsWith('"') || isExact(part, Number(part)) ? part : `"${part}"`,
+      )
+    : text;
 }
 
 /** An array as PostgreSQL writes it, `{a,"b c",NULL,{d}}`, as a list of texts. */

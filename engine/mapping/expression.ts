@@ -60,18 +60,32 @@ function parseOrigin(field: string, text: string, columns: readonly string[]): O
   if (quoted !== null) {
     return { type: 'static', value: quoted[1] ?? quoted[2] ?? '' };
   }
-  if (/^-?\d+(\.\d+)?$/.test(text) || text === 'true' || text === 'false' || text === 'null') {
-    return { type: 'static', value: JSON.parse(text) as number | boolean | null };
+  if (text === 'true' || text === 'false' || text === 'null') {
+    return { type: 'static', value: JSON.parse(text) as boolean | null };
+  }
+  if (/^-?\d+(\.\d+)?(e[-+]?\d+)?$/i.test(text)) {
+    return { type: 'static', value: numberOf(text) };
   }
   if (text.startsWith('@')) {
     return metaOf(text.slice(1));
   }
-  const lookup = /^([^.()]+)\.([^()]+)\(([^()]+)\)$/.exec(text);
+  // The kind of record may be of two words itself, as `public.accounts` is.
+  const lookup = /^([^()]+)\.([^.()]+)\(([^()]+)\)$/.exec(text);
   if (lookup !== null) {
     const [, object = '', by = '', column = ''] = lookup.map((part) => part.trim());
     return { type: 'lookup', object, by, column: known(field, column, columns) };
   }
   return { type: 'column', column: known(field, text, columns) };
+}
+
+/** A number that stays what it is; `007` and numbers of twenty digits are text, and need quotes. */
+function numberOf(text: string): number {
+  const value = Number(text);
+  const digits = text.replace(/e.*$/i, '').replaceAll(/\D/g, '').replace(/^0+/, '').length;
+  if (/^-?0\d/.test(text) || digits > 15 || !Number.isFinite(value)) {
+    throw wrong(`${text} would not stay as it is.`, `Write it in quotes: "${text}".`);
+  }
+  return value;
 }
 
 function metaOf(name: string): Origin {

@@ -1,5 +1,5 @@
 import type { FieldSpec, Value } from '../contracts/destination.ts';
-import { ActivateError } from '../contracts/errors.ts';
+import { ActivateError, asActivateError } from '../contracts/errors.ts';
 import type { Column } from '../contracts/source.ts';
 import type { MappedField, Meta } from '../model/mapping.ts';
 import { compileText, type RowText } from '../template/template.ts';
@@ -61,17 +61,19 @@ export function columnsRead(fields: readonly MappedField[], columns: readonly Co
 
 /**
  * Compiles a mapping. `specs` are the destination's fields as they are now: a field that is gone is CONFIG_INVALID. An
- * empty list is a destination that takes any field. `columns` are those of the rows, in their order.
+ * empty list is a destination that takes any field, and so is one that says so with `anyField`. `columns` are those of
+ * the rows, in their order.
  */
 export function createMapper(
   fields: readonly MappedField[],
   specs: readonly FieldSpec[],
   columns: readonly Column[],
+  anyField = false,
 ): Mapper {
   const names = columns.map((column) => column.name);
   const lookups: Lookup[] = [];
   const fills = fields.map((one): { name: string; fill: Fill; keep: boolean; required: boolean } => {
-    const spec = specOf(one.field, specs);
+    const spec = specOf(one.field, specs, anyField);
     return {
       name: one.field,
       fill: fillOf(one, spec, columns, names, lookups),
@@ -98,12 +100,12 @@ export function createMapper(
   };
 }
 
-function specOf(name: string, specs: readonly FieldSpec[]): FieldSpec {
+function specOf(name: string, specs: readonly FieldSpec[], anyField: boolean): FieldSpec {
   const spec = specs.find((one) => one.name === name);
   if (spec !== undefined) {
     return spec;
   }
-  if (specs.length > 0) {
+  if (specs.length > 0 && !anyField) {
     throw new ActivateError('CONFIG_INVALID', `The destination has no field "${name}" that can be written.`, {
       fix: 'It may have been renamed or removed there. Edit the mapping.',
     });
@@ -135,7 +137,7 @@ function fillOf(
       const template = compileText(from.template, columns);
       const convert = converterTo(spec, textColumn(field));
       return (row) => {
-        const text = template.render(rowText(row, names));
+        const text = ofRow(field, () => template.render(rowText(row, names)));
         return text === '' ? null : convert(text);
       };
     }
@@ -160,6 +162,15 @@ function fillOf(
     }
     default:
       return from satisfies never;
+  }
+}
+
+/** A template that fails at one row is a matter of that row. */
+function ofRow(field: string, render: () => string): string {
+  try {
+    return render();
+  } catch (thrown) {
+    throw new Refused(field, asActivateError(thrown).message);
   }
 }
 

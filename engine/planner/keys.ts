@@ -174,14 +174,15 @@ function sortableText(line: Uint8Array, start: number, end: number, into: number
 
 /** The first `count` fields of a line as text, NULL (and what is not known yet) as null. `start` is a byte offset. */
 export function decodeFields(line: Uint8Array, count: number, start = 0): (string | null)[] {
-  const values: (string | null)[] = [];
-  let at = start;
+  let end = start;
   for (let field = 0; field < count; field += 1) {
-    const end = fieldEnd(line, at);
-    values.push(decodeField(Buffer.from(line.buffer, line.byteOffset + at, end - at).toString('utf8')));
-    at = end + 1;
+    end = fieldEnd(line, end) + 1;
   }
-  return values;
+  // Once for all fields: to turn each into a string of its own costs three times as much.
+  const bytes = Buffer.from(line.buffer, line.byteOffset + start, Math.max(0, end - 1 - start));
+  const text = bytes.toString('utf8');
+  const fields = count === 1 ? [text] : count === 0 ? [] : text.split('\t');
+  return text.includes('\\') ? fields.map(decodeField) : fields;
 }
 
 const letters: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };

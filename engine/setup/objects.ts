@@ -13,7 +13,7 @@ export async function checkObjects(
   const { object, fields, match, mode } = settings;
   const specs = await objects.fields(object);
   const names = specs.map((spec) => spec.name);
-  for (const { field } of specs.length === 0 ? [] : fields) {
+  for (const { field } of specs.length === 0 || objects.anyField === true ? [] : fields) {
     mustBeAmong('fields', field, names, 'field');
   }
   for (const field of match) {
@@ -34,7 +34,7 @@ export async function checkObjects(
   if (guarded !== undefined && !objects.onlyIfEmpty) {
     throw problem('fields', `This destination can't write ${guarded.field} only where it is empty.`);
   }
-  createMapper(fields, specs, columns);
+  createMapper(fields, specs, columns, objects.anyField);
   const uses = fields.map(
     ({ field, onlyIfEmpty, nulls }): FieldUse => ({ name: field, onlyIfEmpty, sparse: nulls === 'keep' }),
   );

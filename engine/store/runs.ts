@@ -15,6 +15,8 @@ export interface RunCounts {
   readonly messages?: number;
   /** What was done at the destination, how often: `written`, `deleted`, `added to the list`, … */
   readonly done?: Readonly<Record<string, number>>;
+  /** What was done otherwise than asked, in sentences, a few. */
+  readonly remarks?: readonly string[];
   /** Files that were written, by their place. */
   readonly files?: readonly { readonly place: string; readonly rows: number; readonly bytes: number }[];
   /** Why rows were refused, most frequent first, each with the key of one of them. */
