@@ -74,7 +74,12 @@ async function carryOut(parts: ExecuteParts, run: Run, sync: Sync, signal: Abort
   const model = await modelById(parts.db, sync.modelId);
   const job = { run, sync, model, framework };
   if (run.state === 'delivering') {
-    return deliverPlan(parts, job, await layoutOf(parts, run.id), signal);
+    const layout = await layoutOf(parts, run.id);
+    if (sync.framework === 'notify' || layout.version === sync.version) {
+      return deliverPlan(parts, job, layout, signal);
+    }
+    // Edited since: a plan for other settings would fill fields from columns that it does not have.
+    await concede(parts, run, sync);
   }
   await enterState(parts.db, run.id, 'reading', {});
   await showProgress(parts, { ...run, state: 'reading' }, sync, signal);
@@ -92,7 +97,7 @@ async function layoutOf(parts: ExecuteParts, runId: number): Promise<Layout> {
   return (row as { layout: Layout }).layout;
 }
 
-/** What was handed over by a run that fails now. Its own book tells an alert, so that nothing has to be in doubt. */
+/** What was handed over from a plan that is given up now. Its own book tells an alert, so that nothing has to be in doubt. */
 async function concede(parts: ExecuteParts, run: Run, sync: Sync): Promise<void> {
   const layout: Layout | null = await layoutOf(parts, run.id);
   if (sync.framework !== 'notify' && layout !== null && layout.kind !== 'everything') {

@@ -20,6 +20,8 @@ export interface ReadParts extends OpenParts {
 /** How the lines of a plan are laid out, and whether the snapshot follows it. */
 export interface Layout extends Shape {
   readonly kind: PlanRequest['kind'];
+  /** The version of the sync that the plan was made for. */
+  readonly version: number;
 }
 
 /** What reading came to: a plan to deliver, or a first snapshot and nothing to say. */
@@ -64,7 +66,7 @@ async function compare(
   { run, sync, model, framework, request, opened: { shape, lines }, seen }: Comparing,
   signal: AbortSignal,
 ): Promise<Read> {
-  const layout = { ...shape, kind: request.kind };
+  const layout = { ...shape, kind: request.kind, version: sync.version };
   const known = request.kind === 'everything' ? 'none' : await parts.snapshots.prepare(sync.id, shape);
   if (run.scope === 'baseline' || (known === 'none' && request.silentFirst && run.scope === 'changes')) {
     await beginHere(parts, { run, sync, model }, request);

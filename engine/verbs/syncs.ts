@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Caller } from '../contracts/command.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import { formatTarget } from '../contracts/refs.ts';
@@ -241,7 +242,8 @@ async function update(
     cron: draft.schedule.cron,
     timeZone: draft.schedule.timeZone,
     nextDueAt: draft.startsNow ? parts.now() : nextRun(draft.schedule, parts.now()),
-    resend: JSON.stringify(settings) !== JSON.stringify(sync.settings),
+    // Our database keeps the names of settings in an order of its own.
+    resend: !isDeepStrictEqual(settings, sync.settings),
   });
   return detailOf(parts, await syncNamed(parts.db, name));
 }
