@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Outcome } from '../../engine/contracts/destination.ts';
 import { failure, type Got, type Trouble } from './memory.ts';
 
@@ -19,11 +20,18 @@ const perRow: readonly [Outcome, boolean][] = [
   [{ state: 'unknown', reason: 'Nobody knows.' }, true],
 ];
 
-/** A far side that gets about half of all calls wrong, in every way that the contract knows. */
+/**
+ * A far side that gets about half of all calls wrong, in every way that the contract knows. What becomes of a call hangs
+ * on what is in it and how often it came, and not on when it came.
+ */
 export function chaos(seed: number): (got: Got) => Trouble | undefined {
-  const roll = dice(seed);
-  const pick = <T>(from: readonly T[]): T => from[Math.floor(roll() * from.length)] as T;
-  return ({ keys }) => {
+  const seen = new Map<string, number>();
+  return ({ verb, keys }) => {
+    const name = `${verb} ${keys.join(' ')}`;
+    const before = seen.get(name) ?? 0;
+    seen.set(name, before + 1);
+    const roll = dice(createHash('sha1').update(`${seed} ${name} ${before}`).digest().readUInt32BE());
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(roll() * from.length)] as T;
     const way = roll();
     if (way < 0.5) {
       return undefined;
