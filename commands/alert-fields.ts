@@ -196,9 +196,11 @@ export async function draftOf(raw: Raw, caller: Caller, services: Services): Pro
 }
 
 function platformOf(targets: readonly AlertTarget[], caller: Caller): AlertSettings['platform'] {
-  const fixed = targets.flatMap((target) => ('to' in target ? [parseTarget(target.to)?.platform] : []))[0];
+  const fixed = targets
+    .flatMap((target) => ('to' in target ? [parseTarget(target.to)?.platform] : []))
+    .find((platform) => platform !== 'webhook');
   const platform: PlatformId = fixed ?? caller.platform;
-  return platform === 'cli' ? 'local' : platform;
+  return platform === 'cli' || platform === 'webhook' ? 'local' : platform;
 }
 
 /** A name as it is typed in commands: small letters, digits and dashes. */

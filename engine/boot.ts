@@ -7,6 +7,7 @@ import type { Db } from './contracts/db.ts';
 import { ActivateError } from './contracts/errors.ts';
 import type { Log } from './contracts/log.ts';
 import type { PersonRef, PlatformId } from './contracts/refs.ts';
+import type { DeliveryParts } from './delivery/changes.ts';
 import type { Rehearsal } from './delivery/rehearsal.ts';
 import type { Env } from './env.ts';
 import { createAudiences } from './frameworks/audiences.ts';
@@ -17,6 +18,7 @@ import { createNotify } from './frameworks/notify.ts';
 import { createObjects } from './frameworks/objects.ts';
 import { createTasks } from './frameworks/tasks.ts';
 import { createHttp } from './http.ts';
+import { createNotices } from './messages/notices.ts';
 import { Outbox, type Patience } from './messages/outbox.ts';
 import { remindOfSnoozed } from './messages/reminders.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -130,11 +132,8 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
   const now = (): Date => new Date();
   const secretKey = env.SECRET_KEY ?? (await ownSecretKey(env.ACTIVATE_DATA_DIR));
   const vault = createVault(secretKey);
-  const senders = new Map<PlatformId, Sender>(options.senders(db).map((sender) => [sender.id, sender]));
   const people = new People(db, { admins: env.ACTIVATE_ADMINS, defaultRole: env.DEFAULT_ROLE });
   const sleep = async (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
-  const outbox = new Outbox({ db, senders, log, now, sleep, patience });
-  const shared = { db, senders, people, outbox, now, log };
   const connections = new Connections({
     connectors,
     vault,
@@ -142,21 +141,16 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     httpFor: (about) =>
       createHttp({ ...about, privateHosts: env.ALLOWED_PRIVATE_HOSTS, proxy: env.HTTPS_PROXY, log, now }),
   });
+  const senders = new Map<PlatformId, Sender>(
+    [...options.senders(db), createNotices({ db, connections })].map((sender) => [sender.id, sender]),
+  );
+  const outbox = new Outbox({ db, senders, log, now, sleep, patience });
+  const shared = { db, senders, people, outbox, now, log };
   const snapshots = createSnapshots(db);
   const metrics = createMetrics(db, queue);
   const delivery = { db, connections, sleep, patience };
-  const frameworks = (rehearsal?: Rehearsal): ReadonlyMap<FrameworkId, Framework> => {
-    const parts = rehearsal === undefined ? delivery : { ...delivery, rehearsal };
-    const all = [
-      createNotify(shared),
-      createObjects(parts),
-      createEvents(parts),
-      createAudiences(parts),
-      createFiles(parts),
-      createTasks(parts),
-    ];
-    return new Map(all.map((framework) => [framework.id, framework]));
-  };
+  const frameworks = (rehearsal?: Rehearsal): Frameworks =>
+    frameworksOf(createNotify(shared), rehearsal === undefined ? delivery : { ...delivery, rehearsal });
   const services = createServices({
     ...shared,
     vault,
@@ -210,6 +204,21 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
       await embedded?.stop();
     },
   };
+}
+
+type Frameworks = ReadonlyMap<FrameworkId, Framework>;
+
+/** The six frameworks, by name. */
+function frameworksOf(notify: Framework, parts: DeliveryParts & { connections: Connections }): Frameworks {
+  const all = [
+    notify,
+    createObjects(parts),
+    createEvents(parts),
+    createAudiences(parts),
+    createFiles(parts),
+    createTasks(parts),
+  ];
+  return new Map(all.map((framework) => [framework.id, framework]));
 }
 
 /** Does its work when asked, but once an hour at most. */

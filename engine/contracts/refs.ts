@@ -9,8 +9,11 @@
  * - card: a neutral rich message. form: a neutral dialog. platform: a chat system. command: `/activate <name>`.
  */
 
-/** A chat system that we speak to. `cli` is a person's terminal: it can ask, it can't be posted to. */
-export type PlatformId = 'slack' | 'teams' | 'mattermost' | 'local' | 'cli';
+/**
+ * A chat system that we speak to. `cli` is a person's terminal: it can ask, it can't be posted to. `webhook` is any
+ * destination that takes notices: it can be posted to, it can't ask.
+ */
+export type PlatformId = 'slack' | 'teams' | 'mattermost' | 'local' | 'cli' | 'webhook';
 
 /** A person on one platform. `id` is the platform's own, stable id. */
 export interface PersonRef {
@@ -52,7 +55,7 @@ export function formatTarget(target: Target): string {
 
 /** Reads what {@link formatTarget} wrote; undefined when the text is something else (a channel's name, say). */
 export function parseTarget(text: string): Target | undefined {
-  const match = /^(slack|teams|mattermost|local|cli):(@?)(.+)$/.exec(text);
+  const match = /^(slack|teams|mattermost|local|cli|webhook):(@?)(.+)$/.exec(text);
   if (match === null) {
     return undefined;
   }

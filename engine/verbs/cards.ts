@@ -82,9 +82,10 @@ async function redraw(parts: VerbParts, delivery: Delivery, sync: Sync): Promise
   const others = copies.filter((copy) => copy.id !== delivery.id && copy.message !== null);
   await Promise.all(
     others.map(async (copy) => {
-      const sender = parts.senders.get(sync.settings['platform'] as 'slack');
+      const message = copy.message as NonNullable<Delivery['message']>;
+      const sender = parts.senders.get(message.conversation.platform);
       try {
-        await sender?.update(copy.message as NonNullable<Delivery['message']>, { card: draw(copy) });
+        await sender?.update(message, { card: draw(copy) });
       } catch (error) {
         parts.log.warn({ delivery: copy.id, error: String(error) }, 'a copy of a card could not be redrawn');
       }

@@ -362,12 +362,14 @@ function wholeAlert(wanted: DeclaredAlert): unknown {
 
 function declaredSync(detail: SyncDetail): DeclaredSync {
   const { sync, model } = detail;
+  const framework = sync.framework as DeclaredSync['framework'];
   return {
-    framework: sync.framework as DeclaredSync['framework'],
+    framework,
     model: model.name,
     destination: detail.kind === 'sync' ? detail.destination.name : '',
     ...scheduled(detail),
-    ...writeSettings(sync.framework, sync.settings),
+    // Read once more: in the order in which they are declared, not in the database's.
+    ...writeSettings(framework, parseSettings(framework, sync.settings)),
   };
 }
 

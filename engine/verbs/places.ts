@@ -8,7 +8,10 @@ import { senderOf, type VerbParts } from './parts.ts';
 /** Channels and people, by what people call them. */
 export function placesVerbs(parts: VerbParts): Services['places'] {
   return {
-    search: (typed, by) => senderOf(parts, by.platform).channels(typed),
+    search: async (typed, by) => [
+      ...(by.platform === 'cli' ? [] : await senderOf(parts, by.platform).channels(typed)),
+      ...((await parts.senders.get('webhook')?.channels(typed)) ?? []),
+    ],
     resolve: (typed, by) => resolve(parts, typed, by),
     nameOf: (target) => nameOf(parts, target),
   };
@@ -19,6 +22,10 @@ async function resolve(parts: VerbParts, typed: string, by: Caller): Promise<Tar
   const direct = parseTarget(text);
   if (direct !== undefined) {
     return direct;
+  }
+  const listener = text.startsWith('@') ? undefined : await listenerNamed(parts, text);
+  if (listener !== undefined) {
+    return listener;
   }
   const sender = senderOf(parts, by.platform);
   if (/^[^@\s]+@[^@\s]+$/.test(text)) {
@@ -46,6 +53,13 @@ async function resolve(parts: VerbParts, typed: string, by: Caller): Promise<Tar
     });
   }
   return channel;
+}
+
+/** A destination that takes notices, by its very name. */
+async function listenerNamed(parts: VerbParts, text: string): Promise<Target | undefined> {
+  const options = (await parts.senders.get('webhook')?.channels(text)) ?? [];
+  const found = options.find(({ label }) => label === text);
+  return found === undefined ? undefined : parseTarget(found.value);
 }
 
 /** What a person calls this place; its bare id when nobody can say. */

@@ -48,6 +48,7 @@ export async function startApp(
     SECRET_KEY: 'k'.repeat(32),
     ACTIVATE_ADMINS: demoPeople[0].email,
     LOG_LEVEL: 'silent',
+    ALLOWED_PRIVATE_HOSTS: '127.0.0.1',
   });
   const local = (db: Db): Sender =>
     createLocal({ db, log: silentLog, people: demoPeople, channels: demoChannels });
