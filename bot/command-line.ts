@@ -186,5 +186,5 @@ function finish(reply: Exclude<Reply, { kind: 'form' }>, io: Terminal, json: boo
 
 /** Pictures and files are left out of JSON: whoever reads that wants the data, which the card has as text. */
 function withoutBytes(key: string, value: unknown): unknown {
-  return key === 'png' || key === 'bytes' ? undefined : value;
+  return key === 'png' || (key === 'bytes' && typeof value !== 'number') ? undefined : value;
 }
