@@ -59,6 +59,8 @@ export interface BootOptions {
   readonly log: Log;
   /** Other times than a real installation has, for drills that can't wait as long. */
   readonly times?: Partial<Times>;
+  /** Another way to let time pass, for the same. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** How long the engine waits for what. */
@@ -133,7 +135,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
   const secretKey = env.SECRET_KEY ?? (await ownSecretKey(env.ACTIVATE_DATA_DIR));
   const vault = createVault(secretKey);
   const people = new People(db, { admins: env.ACTIVATE_ADMINS, defaultRole: env.DEFAULT_ROLE });
-  const sleep = async (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
+  const { sleep = slept } = options;
   const connections = new Connections({
     connectors,
     vault,
@@ -219,6 +221,10 @@ function frameworksOf(notify: Framework, parts: DeliveryParts & { connections: C
     createTasks(parts),
   ];
   return new Map(all.map((framework) => [framework.id, framework]));
+}
+
+async function slept(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal });
 }
 
 /** Does its work when asked, but once an hour at most. */

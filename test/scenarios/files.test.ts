@@ -162,8 +162,8 @@ async function webhook(): Promise<FarSide> {
   };
 }
 
-scenario(play, { connector: 's3', start: s3, sigkill: true });
+scenario(play, { connector: 's3', start: s3 });
 if (hasSshd) {
-  scenario(play, { connector: 'sftp', start: sftp, sigkill: true });
+  scenario(play, { connector: 'sftp', start: sftp, thorough: true });
 }
 scenario(play, { connector: 'webhook', start: webhook });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createLocal } from '../../bot/local/platform.ts';
 import { connectors } from '../../connectors/index.ts';
@@ -21,6 +22,8 @@ export interface Hand {
 
 /** An installation in which nothing is set up yet, with an empty warehouse that documents can refer to. */
 export interface Installation {
+  /** Of the warehouse's address in documents, as `${…}` has it. */
+  readonly warehouseVariable: string;
   readonly services: App['services'];
   readonly db: Db;
   readonly warehouse: PooledDb;
@@ -51,13 +54,19 @@ const times: Times = {
   patience: { attempts: 3, firstWaitMs: 10, longestWaitMs: 2000 },
 };
 
+/** What far sides take minutes for, ours do at once. */
+const longestSleepMs = 50;
+
 const entry = fileURLToPath(new URL('../../engine/main.ts', import.meta.url));
 
-/** Starts one. Its warehouse is `${CONNECTION_WAREHOUSE_URL}` to documents. */
+let installed = 0;
+
 export async function install(): Promise<Installation> {
   const own = await freshDb();
   const house = await freshDb();
-  process.env['CONNECTION_WAREHOUSE_URL'] = house.url;
+  installed += 1;
+  const warehouseVariable = `CONNECTION_WAREHOUSE_${installed}_URL`;
+  process.env[warehouseVariable] = house.url;
   const env = {
     DATABASE_URL: own.url,
     SECRET_KEY: 'k'.repeat(32),
@@ -71,6 +80,7 @@ export async function install(): Promise<Installation> {
       senders: (db) => [createLocal({ db, log: silentLog, people: demoPeople, channels: demoChannels })],
       log: silentLog,
       times,
+      sleep: (ms, signal) => delay(Math.min(ms, longestSleepMs), undefined, { signal }),
     });
   const desk = await open();
   const warehouse = createDb(house.url, { schema: 'public', log: silentLog });
@@ -92,7 +102,7 @@ export async function install(): Promise<Installation> {
       if (run !== undefined && holds(run)) {
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await delay(10);
     }
     throw new Error(`the latest run of ${sync} stands still: ${JSON.stringify(await latest(sync))}`);
   };
@@ -103,6 +113,7 @@ export async function install(): Promise<Installation> {
   };
   const start = (sync: string): Promise<Run> => desk.services.runs.start(sync, by, 'manual');
   return {
+    warehouseVariable,
     services: desk.services,
     db: own.db,
     warehouse,

@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FarSide, type Play, Stage, sync } from './stage.ts';
+import { activate } from './terminal.ts';
 
 export interface Destination {
   readonly connector: string;
   readonly start: () => Promise<FarSide>;
-  /** Kills a worker of its own process too. */
-  readonly sigkill?: boolean;
+  /** Also with processes of their own: one that is killed, and the command line. */
+  readonly thorough?: boolean;
 }
 
 /** The whole life of a sync, from a file to the end of its worst day. */
 export function scenario(play: Play, destination: Destination): void {
-  describe(`${play.framework} to ${destination.connector}`, () => {
+  describe.concurrent(`${play.framework} to ${destination.connector}`, () => {
     let stage: Stage;
 
     beforeAll(async () => {
@@ -19,7 +20,7 @@ export function scenario(play: Play, destination: Destination): void {
 
     afterAll(() => stage.close());
 
-    it('sends everything at the first run, and is made by a file alone', async () => {
+    it.sequential('sends everything at the first run, and is made by a file alone', async () => {
       await stage.add(20);
       await stage.apply();
 
@@ -31,7 +32,7 @@ export function scenario(play: Play, destination: Destination): void {
       await stage.isAsWanted();
     });
 
-    it('sends nothing when nothing has changed', async () => {
+    it.sequential('sends nothing when nothing has changed', async () => {
       const before = await stage.far.writes();
 
       const run = await stage.house.run(sync);
@@ -40,7 +41,7 @@ export function scenario(play: Play, destination: Destination): void {
       expect(await stage.far.writes()).toBe(before);
     });
 
-    it('follows rows that come, change and go', async () => {
+    it.sequential('follows rows that come, change and go', async () => {
       await stage.add(1);
       await stage.change('update accounts set name = $1 where id = 3', ['Renamed']);
       await stage.change('update accounts set email = $1 where id = 4', ['moved@acme.example']);
@@ -52,13 +53,13 @@ export function scenario(play: Play, destination: Destination): void {
       await stage.isAsWanted();
     });
 
-    it('keeps what is refused with its reason, tries it again at each run, and heals', async () => {
+    it.sequential('keeps what is refused with its reason, tries it again at each run, and heals', async () => {
       const { refusal } = stage.far;
       await ('bad' in refusal ? stage.refuseRow(refusal) : stage.refuseAll(refusal));
       await stage.isAsWanted();
     });
 
-    it('outlasts a destination that is away', async () => {
+    it.sequential('outlasts a destination that is away', async () => {
       await stage.gate.shut();
       await stage.add(2);
       await stage.house.start(sync);
@@ -72,7 +73,7 @@ export function scenario(play: Play, destination: Destination): void {
       await stage.isAsWanted();
     });
 
-    it('goes on after a destination that has too much to do', async (context) => {
+    it.sequential('goes on after a destination that has too much to do', async (context) => {
       context.skip(stage.far.stumble === undefined, 'the far side has no such answer');
       await stage.add(2);
       stage.far.stumble?.();
@@ -83,17 +84,32 @@ export function scenario(play: Play, destination: Destination): void {
       await stage.isAsWanted();
     });
 
-    it('loses nothing and doubles nothing when workers are killed in the middle', async () => {
+    it.sequential('loses nothing and doubles nothing when workers are killed in the middle', async () => {
       await stage.dieInRun('here', 2);
       await stage.isAsWanted();
     });
 
-    it.runIf(destination.sigkill)('nor when the process itself is killed', async () => {
+    it.sequential.runIf(destination.thorough)('nor when the process itself is killed', async () => {
       await stage.dieInRun('own process', 1);
       await stage.isAsWanted();
     });
 
-    it('is written as a file that changes nothing, and whose edits are seen', async () => {
+    it.sequential.runIf(destination.thorough)('says in the terminal what a run came to', async () => {
+      await stage.add(2);
+
+      const { code, out, err } = await activate(['run', sync, '--wait', '--json'], stage.house.env);
+
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(JSON.parse(out)).toMatchObject({
+        name: sync,
+        state: 'done',
+        counts: { added: 2, done: { [play.word]: 2 } },
+        error: null,
+      });
+      await stage.isAsWanted();
+    });
+
+    it.sequential('is written as a file that changes nothing, and whose edits are seen', async () => {
       const { documents } = stage.house.services;
       const yaml = await documents.write();
 

@@ -82,7 +82,14 @@ export class Stage {
       `create table accounts (id int primary key, name text, seats int, email text, plan text, at timestamptz,
          gone boolean not null default false)`,
     );
-    return new Stage(play, house, await house.hire(), far, gate, fileOf(play, connector, far, gate.port));
+    return new Stage(
+      play,
+      house,
+      await house.hire(),
+      far,
+      gate,
+      fileOf(play, connector, far, gate.port, house),
+    );
   }
 
   async apply(): Promise<void> {
@@ -171,8 +178,6 @@ export class Stage {
         throw new Error(`the run ended before its worker did: ${log.join('; ')}`);
       }
     }
-    // What far sides do not show at once they show by now.
-    await this.house.db.query(`update tasks set made_at = made_at - interval '1 hour'`);
     this.hand = await this.house.hire();
 
     const run: Run = await this.house.ended(sync);
@@ -199,22 +204,31 @@ export class Stage {
   }
 }
 
-/** The file of an installation with one sync. Secrets come from the environment. */
-function fileOf(play: Play, connector: string, far: FarSide, port: number): string {
+/** The file of an installation with one sync. Secrets come from the environment, by the names that an export has. */
+function fileOf(
+  play: Play,
+  connector: string,
+  far: FarSide,
+  port: number,
+  { warehouseVariable }: Installation,
+): string {
+  const [number = ''] = /\d+/.exec(warehouseVariable) ?? [];
   const { config, secrets } = far.connection(port);
   const references = Object.entries(secrets).map(([field, value]) => {
-    const name = `FAR_SIDE_${field.toUpperCase()}`;
-    process.env[`CONNECTION_${name}`] = value;
-    return [field, reference(name)];
+    const name = `CONNECTION_FAR_SIDE_${number}_${field.toUpperCase()}`;
+    process.env[name] = value;
+    return [field, `\${${name}}`];
   });
+  const source = { connector: 'postgres', secrets: { url: `\${${warehouseVariable}}` } };
+  const destination = { connector, config, secrets: Object.fromEntries(references) };
   const head = stringify({
-    sources: { warehouse: { connector: 'postgres', secrets: { url: reference('WAREHOUSE_URL') } } },
-    destinations: { 'far-side': { connector, config, secrets: Object.fromEntries(references) } },
+    sources: { [`warehouse-${number}`]: source },
+    destinations: { [`far-side-${number}`]: destination },
   });
   return `${head}
 models:
   accounts:
-    source: warehouse
+    source: warehouse-${number}
     key: [id]
     sql: |
       select id, name, seats, email, plan, at, 'user-' || id as user_id
@@ -225,14 +239,10 @@ syncs:
   ${sync}:
     framework: ${play.framework}
     model: accounts
-    destination: far-side
+    destination: far-side-${number}
     schedule: 0 0 1 1 *
 ${far.settings.trim().replaceAll(/^/gm, '    ')}
 `;
-}
-
-function reference(name: string): string {
-  return `\${CONNECTION_${name}}`;
 }
 
 function sorted(rows: readonly unknown[]): readonly string[] {

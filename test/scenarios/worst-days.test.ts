@@ -1,64 +1,73 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { FakeHttp } from '../fakes/http.ts';
 import { type Inbox, startReceiver, toReceiver } from './receiver.ts';
 import { type FarSide, type Play, Stage, sync } from './stage.ts';
 
 /** What comes of several troubles at once, with a receiver of webhooks at the far side. */
+interface Day {
+  readonly stage: Stage;
+  readonly fake: FakeHttp<Inbox>;
+}
 
-let stage: Stage;
-let fake: FakeHttp<Inbox>;
+type Wanted = Pick<Play, 'framework' | 'wanted'>;
 
-afterEach(() => stage.close());
-
-async function set(
-  play: Play,
+async function begin(
+  { framework, wanted }: Wanted,
   settings: string,
   take: Parameters<typeof startReceiver>[0],
   there: FarSide['there'],
-): Promise<void> {
-  fake = await startReceiver(take);
-  const far: FarSide = {
-    ...toReceiver(fake),
-    settings,
-    there,
-    refusal: { column: 'plan', bad: 'refuse me', reason: /Not this one/ },
-  };
-  stage = await Stage.set(play, 'webhook', async () => far);
+): Promise<Day> {
+  const fake = await startReceiver(take);
+  const refusal = { column: 'plan', bad: 'refuse me', reason: /Not this one/ } as const;
+  const far: FarSide = { ...toReceiver(fake), settings, there, refusal };
+  const stage = await Stage.set({ framework, wanted, word: '', changes: {} }, 'webhook', async () => far);
+  onTestFinished(() => stage.close());
+  return { stage, fake };
 }
 
 /** Answers so many requests more as it should, and then none until it is healed. */
-function failAfter(requests: number): void {
+function failAfter(fake: FakeHttp<Inbox>, requests: number): void {
   fake.next(...Array.from({ length: requests }, () => undefined));
   fake.always({ status: 503 });
 }
 
-/** Events as they came. */
-const sent: { n: number; plan: string }[] = [];
-const setEvents = async (lookBack: number, silent = false): Promise<void> => {
-  sent.length = 0;
-  await set(
-    { framework: 'events', word: 'sent', changes: {}, wanted: 'select id as n, plan from accounts' },
+/** The request by which a connection is tried. */
+const trial = 1;
+
+interface Sent {
+  readonly n: number;
+  readonly plan: string;
+}
+
+async function events(
+  lookBack: number,
+  silentFirst = false,
+): Promise<Day & { readonly sent: readonly Sent[] }> {
+  const sent: Sent[] = [];
+  const day = await begin(
+    { framework: 'events', wanted: 'select id as n, plan from accounts' },
     `
 event: '"signed up"'
 time: at
 person: { user_id: user_id }
 properties: { n: id, plan: plan }
-silent_first: ${silent}
+silent_first: ${silentFirst}
 look_back_minutes: ${lookBack}
 `,
     ({ data }) => {
-      sent.push(data['properties'] as (typeof sent)[number]);
+      sent.push(data['properties'] as Sent);
       return {};
     },
     () => sent,
   );
-};
+  return { ...day, sent };
+}
 
-describe('events', () => {
+describe.concurrent('events', () => {
   it('go on where they were when the receiver goes away in the middle of a run and comes back', async () => {
-    await setEvents(60);
+    const { stage, fake } = await events(60);
     await stage.add(60);
-    failAfter(1 + 20);
+    failAfter(fake, trial + 20);
     await stage.apply();
     await stage.house.until(sync, ({ attempts, worker }) => attempts > 0 && worker === null);
     fake.heal();
@@ -70,12 +79,12 @@ describe('events', () => {
     await stage.isAsWanted();
   });
 
-  it('that were not reached before a run failed for good are sent by the next, however old they are', async () => {
-    await setEvents(0);
+  it('that a failed run did not reach are sent by the next, however old they are', async () => {
+    const { stage, fake, sent } = await events(0);
     // Keys go up while times go down: the first that are sent are the newest.
     await stage.add(60);
     await stage.change(`update accounts set at = timestamptz '2026-11-20 08:00:00Z' - id * interval '1 day'`);
-    failAfter(1 + 20);
+    failAfter(fake, trial + 20);
     await stage.apply();
 
     const failed = await stage.house.ended(sync);
@@ -91,123 +100,110 @@ describe('events', () => {
   });
 
   it('that were refused are sent once they are well, though runs failed in between', async () => {
-    await setEvents(0);
+    const { stage, fake } = await events(0);
     await stage.add(3);
     await stage.change(`update accounts set plan = 'refuse me' where id = 1`);
     await stage.apply();
     expect(await stage.house.ended(sync)).toMatchObject({ counts: { failed: 1, done: { sent: 2 } } });
-
     fake.always({ status: 401 });
     await stage.add(1);
     expect(await stage.house.run(sync)).toMatchObject({ state: 'failed', error: { code: 'AUTH_REJECTED' } });
     fake.heal();
     await stage.change(`update accounts set plan = 'Normal' where id = 1`);
 
-    expect(await stage.house.run(sync)).toMatchObject({
-      state: 'done',
-      counts: { failed: 0, done: { sent: 2 } },
-    });
+    const run = await stage.house.run(sync);
+
+    expect(run).toMatchObject({ state: 'done', counts: { failed: 0, done: { sent: 2 } } });
     await stage.isAsWanted();
   });
-});
 
-describe('events after a silent first run', () => {
-  it('are sent by the second, however long after them it comes', async () => {
-    await setEvents(0, true);
+  it('after a silent first run are sent by the second, however late it comes', async () => {
+    const { stage, sent } = await events(0, true);
     await stage.add(3);
     await stage.apply();
     expect(await stage.house.ended(sync)).toMatchObject({ state: 'done', counts: { baseline: true } });
     await stage.add(2);
     await stage.change('update accounts set at = now() where id > 3');
 
-    expect(await stage.house.run(sync)).toMatchObject({
-      state: 'done',
-      counts: { failed: 0, done: { sent: 2 } },
-    });
+    const run = await stage.house.run(sync);
 
+    expect(run).toMatchObject({ state: 'done', counts: { failed: 0, done: { sent: 2 } } });
     expect(sent.map(({ n }) => n).sort()).toEqual([4, 5]);
   });
 });
 
-describe('records', () => {
-  const kept = new Map<string, { email: string; plan: string }>();
-  const setRecords = async (): Promise<void> => {
-    kept.clear();
-    await set(
-      {
-        framework: 'objects',
-        word: 'written',
-        changes: {},
-        wanted: 'select email, plan from accounts where not gone',
-      },
-      `
+async function records(): Promise<Day> {
+  const kept = new Map<string, unknown>();
+  const day = await begin(
+    { framework: 'objects', wanted: 'select email, plan from accounts where not gone' },
+    `
 object: contacts
 mode: mirror
 match: [email]
 fields: { email: email, plan: plan }
 `,
-      ({ type, data }) => {
-        const values = data['values'] as { email: string; plan: string };
-        if (type === 'record.delete') {
-          kept.delete(values.email);
-        } else {
-          kept.set(values.email, values);
-        }
-        return {};
-      },
-      () => [...kept.values()],
-    );
-    await stage.add(6);
-    await stage.apply();
-    await stage.house.ended(sync);
-  };
+    ({ type, data }) => {
+      const values = data['values'] as { email: string };
+      if (type === 'record.delete') {
+        kept.delete(values.email);
+      } else {
+        kept.set(values.email, values);
+      }
+      return {};
+    },
+    () => [...kept.values()],
+  );
+  await day.stage.add(6);
+  await day.stage.apply();
+  await day.stage.house.ended(sync);
+  return day;
+}
 
+describe.concurrent('records', () => {
   it('that moved, were refused, and went back to what they were, are there', async () => {
-    await setRecords();
+    const { stage } = await records();
     await stage.change(`update accounts set email = 'moved@acme.example', plan = 'refuse me' where id = 4`);
     expect(await stage.house.run(sync)).toMatchObject({ counts: { failed: 1 } });
-
     await stage.change(`update accounts set email = 'a4@acme.example', plan = 'Normal' where id = 4`);
-    expect(await stage.house.run(sync)).toMatchObject({ state: 'done', counts: { failed: 0 } });
 
+    const run = await stage.house.run(sync);
+
+    expect(run).toMatchObject({ state: 'done', counts: { failed: 0 } });
     await stage.isAsWanted();
   });
 
   it('that moved while the receiver was away for good, and went back, are there', async () => {
-    await setRecords();
+    const { stage, fake } = await records();
     await stage.change(`update accounts set email = 'moved@acme.example' where id = 4`);
-    failAfter(1);
+    failAfter(fake, 1);
     expect(await stage.house.run(sync)).toMatchObject({ state: 'failed', error: { code: 'UNAVAILABLE' } });
     fake.heal();
-
     await stage.change(`update accounts set email = 'a4@acme.example' where id = 4`);
-    expect(await stage.house.run(sync)).toMatchObject({ state: 'done', counts: { failed: 0 } });
 
+    const run = await stage.house.run(sync);
+
+    expect(run).toMatchObject({ state: 'done', counts: { failed: 0 } });
     await stage.isAsWanted();
   });
 
   it('that two rows exchanged are both there', async () => {
-    await setRecords();
+    const { stage } = await records();
     await stage.change(
       `update accounts set email = case id when 2 then 'a3@acme.example' else 'a2@acme.example' end where id in (2, 3)`,
     );
 
-    expect(await stage.house.run(sync)).toMatchObject({ state: 'done', counts: { failed: 0 } });
+    const run = await stage.house.run(sync);
 
+    expect(run).toMatchObject({ state: 'done', counts: { failed: 0 } });
     await stage.isAsWanted();
   });
 });
 
-describe('people', () => {
+describe.concurrent('people', () => {
   it('whose new address was refused are on the list again when the old one comes back', async () => {
     const people = new Set<string>();
-    await set(
-      {
-        framework: 'audiences',
-        word: 'added to the list',
-        changes: {},
-        wanted: 'select email from accounts where not gone',
-      },
+    const { stage } = await begin(
+      { framework: 'audiences', wanted: 'select email from accounts where not gone' },
       `
 list: buyers
 list_name: Buyers
@@ -225,10 +221,57 @@ identifiers: { email: email }
     await stage.house.ended(sync);
     await stage.change(`update accounts set email = 'refuse-me@acme.example' where id = 4`);
     expect(await stage.house.run(sync)).toMatchObject({ counts: { failed: 1 } });
-
     await stage.change(`update accounts set email = 'a4@acme.example' where id = 4`);
-    expect(await stage.house.run(sync)).toMatchObject({ state: 'done', counts: { failed: 0 } });
 
+    const run = await stage.house.run(sync);
+
+    expect(run).toMatchObject({ state: 'done', counts: { failed: 0 } });
+    await stage.isAsWanted();
+  });
+});
+
+describe.concurrent('files', () => {
+  it('that are there already stay as they are, until a file says that they may be replaced', async () => {
+    const files = new Map<string, string>();
+    const { stage, fake } = await begin(
+      { framework: 'files', wanted: 'select id from accounts' },
+      `
+content: full
+path: accounts.csv
+format: csv
+columns: [id]
+`,
+      () => ({}),
+      () =>
+        (files.get('accounts.csv') ?? '')
+          .trim()
+          .split(/\s+/)
+          .slice(1)
+          .map((id) => ({ id: Number(id) })),
+    );
+    const look = (): void => {
+      for (const [name, bytes] of fake.state.files) {
+        files.set(name, bytes.toString());
+      }
+    };
+    await stage.add(2);
+    await stage.apply();
+    await stage.house.ended(sync);
+    look();
+    await stage.isAsWanted();
+    await stage.add(1);
+
+    const refused = await stage.house.run(sync);
+    expect(refused).toMatchObject({ state: 'failed', error: { code: 'EXISTS' } });
+    expect(fake.state.files.get('accounts.csv')?.toString()).toBe(files.get('accounts.csv'));
+
+    const { documents } = stage.house.services;
+    const [changed] = (await documents.apply(`${stage.yaml}    overwrite: true\n`, stage.house.by)).filter(
+      ({ action }) => action === 'update',
+    );
+    expect(changed?.differences).toEqual([{ path: 'overwrite', before: false, after: true }]);
+    expect(await stage.house.run(sync)).toMatchObject({ state: 'done' });
+    look();
     await stage.isAsWanted();
   });
 });
