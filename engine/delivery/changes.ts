@@ -42,8 +42,8 @@ export interface Handover<T> {
    */
   steps(entry: PlanEntry): readonly Step<T>[];
   write(verb: string, items: readonly T[], call: Call): Promise<readonly Outcome[]>;
-  /** Whether what a refused row would have brought may be at the destination all the same, on another row's account. */
-  mayBeThere?(entry: PlanEntry): boolean;
+  /** Whether what a row is to bring may be at the destination without it, on another row's account. */
+  readonly mayBeThere?: ((entry: PlanEntry) => boolean) | undefined;
   /** Told of each group once its outcomes stand, before they are committed. */
   settled?(accepted: readonly PlanEntry[], refused: readonly PlanEntry[]): Promise<void>;
 }
@@ -75,6 +75,10 @@ export async function deliverChanges<T>(
     signal,
     write: handover.write,
   });
+  if (handover.mayBeThere !== undefined) {
+    // Should this run end too early, they are in doubt.
+    await planned.beginWhere(handover.mayBeThere);
+  }
   const tally = new Tally(await rowsToSkip(parts.db, sync.id), run.counts);
   const groups = groupsOf(planned.chunks(), limits.rows * limits.concurrency);
   // The next group is got ready while the present one is on its way, and the one before is committed meanwhile.
@@ -189,19 +193,11 @@ async function ready<T>(
   const unfit = new Map<PlanEntry, Refused>();
   const skipped = new Set<PlanEntry>();
   const jobs: Group<T>['jobs'][number][] = [];
-  const loud = chunks.flatMap((chunk) =>
-    chunk.entries.flatMap((entry) =>
-      entry.silent ? [] : [{ entry, again: chunk.again || isInDoubt(entry) }],
-    ),
-  );
-  await handover.prepare?.(loud.map(({ entry }) => entry));
-  for (const { entry, again } of loud) {
-    if (tally.isToSkip(entry)) {
-      skipped.add(entry);
-      continue;
-    }
+  await handover.prepare?.(chunks.flatMap((chunk) => chunk.entries.filter((entry) => !entry.silent)));
+  const take = (entry: PlanEntry, chunk: ChangeChunk): void => {
     try {
       for (const { verb, word, item } of handover.steps(entry)) {
+        const again = chunk.again || isInDoubt(entry);
         jobs.push({ key: entry.key, verb, word, item, again, entry });
       }
     } catch (thrown) {
@@ -209,6 +205,15 @@ async function ready<T>(
         throw thrown;
       }
       unfit.set(entry, thrown);
+    }
+  };
+  for (const chunk of chunks) {
+    for (const entry of chunk.entries) {
+      if (tally.isToSkip(entry)) {
+        skipped.add(entry);
+      } else if (!entry.silent) {
+        take(entry, chunk);
+      }
     }
   }
   return { chunks, jobs: withoutUnfit(jobs, unfit), unfit, skipped };

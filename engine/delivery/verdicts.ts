@@ -23,7 +23,7 @@ export interface Verdicts {
   readonly later: ReadonlyMap<PlanEntry, 'planned' | 'sending'>;
 }
 
-/** `mayBeThere`: whether a refused row may be at the destination on another row's account. */
+/** `mayBeThere`: whether a row may be at the destination on another row's account. */
 export function judge<T>(
   group: Group<T>,
   carried: Carried,
@@ -33,11 +33,12 @@ export function judge<T>(
   const failed = failedIn(group, carried);
   const well = failed.size === 0 && group.unfit.size === 0;
   const begun: ReadonlySet<PlanEntry> = well ? new Set() : begunIn(group, carried);
+  const isInDoubt = (entry: PlanEntry): boolean => begun.has(entry) || mayBeThere(entry);
   const later = new Map<PlanEntry, 'planned' | 'sending'>();
   if (carried.trouble !== undefined) {
     for (const [entry, { outcome }] of failed) {
       if (outcome.state !== 'rejected') {
-        later.set(entry, begun.has(entry) ? 'sending' : 'planned');
+        later.set(entry, isInDoubt(entry) ? 'sending' : 'planned');
       }
     }
   }
@@ -46,8 +47,7 @@ export function judge<T>(
     ...[...failed.keys()].filter((entry) => !later.has(entry)),
   ]);
   count(group, carried, { failed, later }, tally);
-  const inDoubt = [...refused].filter((entry) => begun.has(entry) || mayBeThere(entry));
-  return { refused, later, doubtful: new Set(inDoubt) };
+  return { refused, later, doubtful: new Set([...refused].filter(isInDoubt)) };
 }
 
 interface Failed {

@@ -73,7 +73,7 @@ async function deliver(parts: AudiencesParts, planned: PlannedRun): Promise<RunC
     limits: audiences.limits,
     // A person who is known by several things is taken off by one of them: who belongs there is put back after that.
     verbs: ['remove', 'add'],
-    mayBeThere: (entry) => writer.mayBeThere(entry),
+    mayBeThere: writer.wanted.size === 0 ? undefined : (entry) => writer.mayBeThere(entry),
     steps: (entry) => writer.steps(entry),
     write: (verb, members, call) => handOver(audiences, settings.list, verb as Verb, members, call),
   });

@@ -73,6 +73,8 @@ export interface PlannedRun {
   told(): AsyncIterable<Buffer>;
   /** Notes that chunks are handed over, before they are. */
   begin(seqs: readonly number[]): Promise<void>;
+  /** The same for all chunks that hold such an entry. */
+  beginWhere(test: (entry: PlanEntry) => boolean): Promise<void>;
   /** Takes these entries (by position) of a chunk, and its silent ones, as told. */
   commit(seq: number, accepted: ReadonlySet<number> | 'all', rest?: Rest): Promise<void>;
   readonly signal: AbortSignal;

@@ -78,7 +78,7 @@ async function deliver(parts: ObjectsParts, planned: PlannedRun): Promise<RunCou
     limits: objects.limits,
     // What leaves makes room for what comes.
     verbs: ['delete', 'archive', 'clear', 'insert', 'update', 'upsert'] satisfies Verb[],
-    mayBeThere: (entry) => writer.mayBeThere(entry),
+    mayBeThere: writer.wanted.size === 0 ? undefined : (entry) => writer.mayBeThere(entry),
     prepare: async (entries) => {
       await related.prepare(entries);
       writer.beginGroup();

@@ -39,6 +39,13 @@ export async function deliverPlan(
       signal.throwIfAborted();
       await plans.markSending(run.id, seqs);
     },
+    beginWhere: async (test) => {
+      for await (const { seq, state, entries } of plans.read(run.id)) {
+        if (state === 'planned' && decodeEntries(entries, layout.key.length).some(test)) {
+          await plans.markSending(run.id, [seq]);
+        }
+      }
+    },
     commit: async (seq, accepted, rest) => {
       signal.throwIfAborted();
       if (layout.kind === 'everything') {

@@ -146,6 +146,7 @@ function plannedOf({ totals, chunks, told, ...rest }: Planning, columns: readonl
     },
     told: () => told,
     begin: async () => undefined,
+    beginWhere: async () => undefined,
     commit: async () => undefined,
   };
 }
