@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import type { FakeHttp } from '../fakes/http.ts';
 import { type Inbox, startReceiver, toReceiver } from './receiver.ts';
 import { type FarSide, type Play, Stage, sync } from './stage.ts';
@@ -12,6 +12,7 @@ interface Day {
 type Wanted = Pick<Play, 'framework' | 'wanted'>;
 
 async function begin(
+  { onTestFinished }: TestContext,
   { framework, wanted }: Wanted,
   settings: string,
   take: Parameters<typeof startReceiver>[0],
@@ -40,11 +41,13 @@ interface Sent {
 }
 
 async function events(
+  test: TestContext,
   lookBack: number,
   silentFirst = false,
 ): Promise<Day & { readonly sent: readonly Sent[] }> {
   const sent: Sent[] = [];
   const day = await begin(
+    test,
     { framework: 'events', wanted: 'select id as n, plan from accounts' },
     `
 event: '"signed up"'
@@ -64,8 +67,8 @@ look_back_minutes: ${lookBack}
 }
 
 describe.concurrent('events', () => {
-  it('go on where they were when the receiver goes away in the middle of a run and comes back', async () => {
-    const { stage, fake } = await events(60);
+  it('go on where they were when the receiver goes away in the middle of a run and comes back', async (test) => {
+    const { stage, fake } = await events(test, 60);
     await stage.add(60);
     failAfter(fake, trial + 20);
     await stage.apply();
@@ -79,8 +82,8 @@ describe.concurrent('events', () => {
     await stage.isAsWanted();
   });
 
-  it('that a failed run did not reach are sent by the next, however old they are', async () => {
-    const { stage, fake, sent } = await events(0);
+  it('that a failed run did not reach are sent by the next, however old they are', async (test) => {
+    const { stage, fake, sent } = await events(test, 0);
     // Keys go up while times go down: the first that are sent are the newest.
     await stage.add(60);
     await stage.change(`update accounts set at = timestamptz '2026-11-20 08:00:00Z' - id * interval '1 day'`);
@@ -99,8 +102,8 @@ describe.concurrent('events', () => {
     await stage.isAsWanted();
   });
 
-  it('that were refused are sent once they are well, though runs failed in between', async () => {
-    const { stage, fake } = await events(0);
+  it('that were refused are sent once they are well, though runs failed in between', async (test) => {
+    const { stage, fake } = await events(test, 0);
     await stage.add(3);
     await stage.change(`update accounts set plan = 'refuse me' where id = 1`);
     await stage.apply();
@@ -117,8 +120,8 @@ describe.concurrent('events', () => {
     await stage.isAsWanted();
   });
 
-  it('after a silent first run are sent by the second, however late it comes', async () => {
-    const { stage, sent } = await events(0, true);
+  it('after a silent first run are sent by the second, however late it comes', async (test) => {
+    const { stage, sent } = await events(test, 0, true);
     await stage.add(3);
     await stage.apply();
     expect(await stage.house.ended(sync)).toMatchObject({ state: 'done', counts: { baseline: true } });
@@ -132,9 +135,10 @@ describe.concurrent('events', () => {
   });
 });
 
-async function records(): Promise<Day> {
+async function records(test: TestContext): Promise<Day> {
   const kept = new Map<string, unknown>();
   const day = await begin(
+    test,
     { framework: 'objects', wanted: 'select email, plan from accounts where not gone' },
     `
 object: contacts
@@ -160,8 +164,8 @@ fields: { email: email, plan: plan }
 }
 
 describe.concurrent('records', () => {
-  it('that moved, were refused, and went back to what they were, are there', async () => {
-    const { stage } = await records();
+  it('that moved, were refused, and went back to what they were, are there', async (test) => {
+    const { stage } = await records(test);
     await stage.change(`update accounts set email = 'moved@acme.example', plan = 'refuse me' where id = 4`);
     expect(await stage.house.run(sync)).toMatchObject({ counts: { failed: 1 } });
     await stage.change(`update accounts set email = 'a4@acme.example', plan = 'Normal' where id = 4`);
@@ -172,8 +176,8 @@ describe.concurrent('records', () => {
     await stage.isAsWanted();
   });
 
-  it('that moved while the receiver was away for good, and went back, are there', async () => {
-    const { stage, fake } = await records();
+  it('that moved while the receiver was away for good, and went back, are there', async (test) => {
+    const { stage, fake } = await records(test);
     await stage.change(`update accounts set email = 'moved@acme.example' where id = 4`);
     failAfter(fake, 1);
     expect(await stage.house.run(sync)).toMatchObject({ state: 'failed', error: { code: 'UNAVAILABLE' } });
@@ -186,8 +190,8 @@ describe.concurrent('records', () => {
     await stage.isAsWanted();
   });
 
-  it('that two rows exchanged are both there', async () => {
-    const { stage } = await records();
+  it('that two rows exchanged are both there', async (test) => {
+    const { stage } = await records(test);
     await stage.change(
       `update accounts set email = case id when 2 then 'a3@acme.example' else 'a2@acme.example' end where id in (2, 3)`,
     );
@@ -200,9 +204,10 @@ describe.concurrent('records', () => {
 });
 
 describe.concurrent('people', () => {
-  it('whose new address was refused are on the list again when the old one comes back', async () => {
+  it('whose new address was refused are on the list again when the old one comes back', async (test) => {
     const people = new Set<string>();
     const { stage } = await begin(
+      test,
       { framework: 'audiences', wanted: 'select email from accounts where not gone' },
       `
 list: buyers
@@ -231,9 +236,10 @@ identifiers: { email: email }
 });
 
 describe.concurrent('files', () => {
-  it('that are there already stay as they are, until a file says that they may be replaced', async () => {
+  it('that are there already stay as they are, until a file says that they may be replaced', async (test) => {
     const files = new Map<string, string>();
     const { stage, fake } = await begin(
+      test,
       { framework: 'files', wanted: 'select id from accounts' },
       `
 content: full
