@@ -30,6 +30,8 @@ export interface Rig {
   readonly clock: { now: Date };
   /** How long the engine wanted to sleep; it never really did. */
   readonly slept: number[];
+  /** An empty world, at noon on the first of March 2026. */
+  reset(): Promise<void>;
   sync(framework: DeliveryFramework, settings: unknown, options?: SyncOptions): Promise<Sync>;
   /** Makes a run and carries it to its end, however many workers it takes. */
   run(sync: Sync, options?: RunOptions): Promise<Run>;
@@ -47,6 +49,8 @@ export interface RunOptions {
   readonly unguarded?: boolean;
   /** After so many steps, of ours or of the far side's, the first worker dies. */
   readonly dieAfter?: number;
+  /** In the so manieth step at the far side the first worker is asked to stop: that call is broken off, and it tidies up. */
+  readonly stopAt?: number;
   /** Called when a worker has died or given the run back, before the next one takes it. */
   readonly between?: () => void | Promise<void>;
   /** How often a run that meets passing trouble is taken up again. */
@@ -74,6 +78,37 @@ class Life {
       throw new Error('killed');
     }
   };
+
+  /** A life that ends in the middle of a call, and in which our own database can still be spoken to. */
+  static stopped(steps: number): Lived {
+    const life = new Life(Number.POSITIVE_INFINITY);
+    let left = steps;
+    return {
+      life,
+      far: () => {
+        left -= 1;
+        if (left <= 0) {
+          life.control.abort(new Error('the worker stops'));
+          throw life.control.signal.reason;
+        }
+      },
+    };
+  }
+}
+
+interface Lived {
+  readonly life: Life;
+  /** Told of each step at the far side. */
+  readonly far: () => void;
+}
+
+function lifeOf(steps: number): Lived {
+  const life = new Life(steps);
+  return { life, far: life.step };
+}
+
+function firstLife({ dieAfter = Number.POSITIVE_INFINITY, stopAt }: RunOptions): Lived {
+  return stopAt === undefined ? lifeOf(dieAfter) : Life.stopped(stopAt);
 }
 
 function mortal(db: Db, { step }: Life): Db {
@@ -96,12 +131,14 @@ function mortal(db: Db, { step }: Life): Db {
   };
 }
 
+const noon = new Date('2026-03-01T12:00:00Z');
+
 export async function startRig(): Promise<Rig> {
   const own: FreshDb = await freshDb();
   const { db } = own;
   const world = new World();
   const vault = createVault('k'.repeat(32));
-  const clock = { now: new Date('2026-03-01T12:00:00Z') };
+  const clock = { now: noon };
   const slept: number[] = [];
   const now = (): Date => clock.now;
   const sleep = async (ms: number, signal: AbortSignal): Promise<void> => {
@@ -143,10 +180,10 @@ export async function startRig(): Promise<Rig> {
       retryMs: 1000,
     };
   };
-  const live = async (id: number, life: Life, options: RunOptions): Promise<void> => {
+  const live = async (id: number, { life, far }: Lived, options: RunOptions): Promise<void> => {
     const parts = partsFor(life, options);
     const [claimed] = await claimRuns(db, [id], parts.worker, now(), 30_000);
-    world.step = life.step;
+    world.step = far;
     try {
       await executeRun(parts, claimed as Run, life.control.signal);
     } catch (error) {
@@ -160,6 +197,12 @@ export async function startRig(): Promise<Rig> {
     db,
     clock,
     slept,
+    reset: async () => {
+      world.reset();
+      slept.length = 0;
+      clock.now = noon;
+      await db.query('delete from paces');
+    },
     sync: async (framework, settings, options) => {
       world.columns = options?.columns ?? world.columns;
       world.rows = (options?.rows ?? []).map((row) => [...row]);
@@ -199,7 +242,10 @@ export async function startRig(): Promise<Rig> {
       }
       for (let lives = 0; lives < 50; lives += 1) {
         const steps = lives === 0 ? (options.dieAfter ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-        await live(made.id, new Life(steps), options);
+        const life = new Life(steps);
+        const stopped =
+          lives === 0 && options.stopAt !== undefined ? Life.stopped(options.stopAt) : undefined;
+        await live(made.id, stopped ?? { life, far: life.step }, options);
         const run = await runById(db, made.id);
         if (run?.state === 'done' || run?.state === 'failed') {
           return run;
