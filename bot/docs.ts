@@ -21,11 +21,11 @@ const partWords: Readonly<Record<PartName, string>> = {
   audiences: '[audiences](../frameworks.md#audiences)',
   files: '[exports of files](../frameworks.md#exports)',
   tasks: '[tasks](../frameworks.md#tasks)',
-  notify: 'messages (alerts do not use it: they speak in chats)',
+  notify: '[messages of alerts](../frameworks.md#alerts)',
 };
 
 /** The frameworks that rows can be delivered by, in the order in which docs/frameworks.md tells of them. */
-const delivered = ['objects', 'events', 'audiences', 'files', 'tasks'] as const;
+const delivered = ['objects', 'events', 'audiences', 'files', 'tasks', 'notify'] as const;
 
 /**
  * Writes the tables in docs/ out of the declarations they are about. With `--check` it writes nothing, and ends with
@@ -175,9 +175,19 @@ function destinationsPage(): string {
     ]);
   return page(
     'Destinations',
-    'Where rows can go, and by which [framework](frameworks.md). Which modes a destination knows (insert, update, upsert, delete) can depend on what is connected: the form says so before anything is made. To add one, write [a file, its test and a line in a list](connectors.md).',
+    'Where rows can go, and by which [framework](frameworks.md). Alerts speak in chats besides. Which modes a destination knows (insert, update, upsert, delete) can depend on what is connected: the form says so before anything is made. To add one, write [a file, its test and a line in a list](connectors.md).',
     table(
-      ['Destination', 'Records', 'Events', 'Audiences', 'Exports', 'Tasks', 'Interface', 'Verified'],
+      [
+        'Destination',
+        'Records',
+        'Events',
+        'Audiences',
+        'Exports',
+        'Tasks',
+        'Alerts',
+        'Interface',
+        'Verified',
+      ],
       rows,
     ),
   );

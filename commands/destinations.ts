@@ -46,6 +46,7 @@ const words: Readonly<Record<string, string>> = {
   audiences: 'audiences',
   files: 'exports',
   tasks: 'tasks',
+  notify: 'messages of alerts',
 };
 
 /** What can be made with a destination, as people call it. */

@@ -151,6 +151,11 @@ export async function resumeSync(sql: Sql, id: number, nextDueAt: Date): Promise
   ]);
 }
 
+/** Sends reports of trouble to another conversation, as `formatTarget` writes it. */
+export async function reportElsewhere(sql: Sql, id: number, reportTo: string): Promise<void> {
+  await sql.query('update syncs set report_to = $2, updated_at = now() where id = $1', [id, reportTo]);
+}
+
 /** Says nothing until then; null ends the silence. */
 export async function muteSync(sql: Sql, id: number, until: Date | null): Promise<void> {
   await sql.query('update syncs set muted_until = $2 where id = $1', [id, until]);

@@ -1,5 +1,6 @@
 import type { Caller } from '../contracts/command.ts';
 import { ActivateError, asActivateError } from '../contracts/errors.ts';
+import { parseTarget } from '../contracts/refs.ts';
 import { differences } from '../document/compare.ts';
 import {
   type ConfigDocument,
@@ -16,6 +17,7 @@ import { parseSchedule } from '../schedule/cron.ts';
 import type { DocumentChange, Services, SyncDetail, SyncDraft } from '../services.ts';
 import { parseSettings } from '../setup/index.ts';
 import type { ConnectionKind, ConnectionRecord } from '../store/connections.ts';
+import { reportElsewhere } from '../store/syncs.ts';
 import type { VerbParts } from './parts.ts';
 
 type Verbs = Omit<Services, 'documents'>;
@@ -109,12 +111,13 @@ class Books {
     );
     const alerts = Object.entries(wanted.alerts).map(([name, one]) => {
       mustKnow(known, one.model, `alerts.${name}`);
-      return change('alert', name, now.alerts[name], wholeAlert(one));
+      return change('alert', name, now.alerts[name], { ...reportsNow(now.alerts[name]), ...wholeAlert(one) });
     });
     const syncs = await Promise.all(
       Object.entries(wanted.syncs).map(async ([name, one]) => {
         mustKnow(known, one.model, `syncs.${name}`);
-        return change('sync', name, now.syncs[name], await this.wholeSync(one, known));
+        const whole = await this.wholeSync(one, known);
+        return change('sync', name, now.syncs[name], { ...reportsNow(now.syncs[name]), ...whole });
       }),
     );
     return [...connections('source'), ...connections('destination'), ...models, ...alerts, ...syncs];
@@ -242,7 +245,7 @@ class Books {
     } else {
       await this.verbs.syncs.update(name, draft);
     }
-    await this.setPaused(name, wanted.paused);
+    await this.settle(name, wanted);
   }
 
   private async applyAlert(
@@ -271,11 +274,18 @@ class Books {
     } else {
       await this.verbs.alerts.update(name, draft, by);
     }
-    await this.setPaused(name, wanted.paused);
+    await this.settle(name, wanted);
   }
 
-  private async setPaused(name: string, paused: boolean): Promise<void> {
+  /** What a sync and an alert have beside what they do: where they report, and whether they are on. */
+  private async settle(
+    name: string,
+    { report_to, paused }: Pick<DeclaredSync, 'report_to' | 'paused'>,
+  ): Promise<void> {
     const { sync } = await this.verbs.syncs.show(name);
+    if (report_to !== undefined && report_to !== sync.reportTo) {
+      await reportElsewhere(this.parts.db, sync.id, report_to);
+    }
     if (paused && sync.state === 'active') {
       await this.verbs.syncs.pause(name);
     } else if (!paused && sync.state === 'paused') {
@@ -311,7 +321,7 @@ class Books {
   }
 
   /** A sync as it will be written once it is there: with what is left out filled in. */
-  private async wholeSync(wanted: DeclaredSync, models: ConfigDocument['models']): Promise<unknown> {
+  private async wholeSync(wanted: DeclaredSync, models: ConfigDocument['models']): Promise<object> {
     const model = models[wanted.model] as ConfigDocument['models'][string];
     const source = await this.verbs.sources.list();
     // A source that is only about to be connected can't be asked for its columns yet.
@@ -345,6 +355,10 @@ function wordsIn(declared: unknown): readonly string[] {
 }
 
 function whole({ schedule, time_zone, report_to, paused }: DeclaredAlert | DeclaredSync) {
+  if (report_to !== undefined && parseTarget(report_to) === undefined) {
+    const sentence = `report_to: "${report_to}" is no place to report to. Write it as export does: slack:C0123456789.`;
+    throw new ActivateError('INPUT_INVALID', sentence, { fields: { yaml: sentence } });
+  }
   const { cron, timeZone } = parseSchedule(schedule, time_zone);
   return {
     schedule: cron,
@@ -354,7 +368,7 @@ function whole({ schedule, time_zone, report_to, paused }: DeclaredAlert | Decla
   };
 }
 
-function wholeAlert(wanted: DeclaredAlert): unknown {
+function wholeAlert(wanted: DeclaredAlert): object {
   const settings = alertSettings.safeParse(readSettings('notify', settingsIn(wanted), []));
   const given = settings.success ? writeSettings('notify', settings.data) : settingsIn(wanted);
   return { model: wanted.model, ...whole(wanted), ...given };
@@ -385,6 +399,11 @@ function scheduled({ sync }: SyncDetail) {
     ...(sync.reportTo === null ? {} : { report_to: sync.reportTo }),
     paused: sync.state === 'paused',
   };
+}
+
+/** Where trouble is reported stays as it is when a file does not say. */
+function reportsNow(now: DeclaredAlert | DeclaredSync | undefined): Pick<DeclaredSync, 'report_to'> {
+  return now?.report_to === undefined ? {} : { report_to: now.report_to };
 }
 
 function withoutSecrets({ connector, config }: DeclaredConnection): unknown {

@@ -13,3 +13,17 @@ export function blocksIn(page: string, language: string): readonly CodeBlock[] {
     ([, found, name = '', code = '']) => (found === language ? [{ name: name.trim(), text: code }] : []),
   );
 }
+
+/** The rows of the first table under a heading, without its head: cells as they are written. */
+export function tableUnder(page: string, heading: string): readonly (readonly string[])[] {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8');
+  const [, under = ''] = text.split(new RegExp(`^#+ ${heading}$`, 'm'));
+  const [section = ''] = under.split(/^#+ /m);
+  const lines = section.split('\n').filter((line) => line.startsWith('|'));
+  return lines.slice(2).map((line) =>
+    line
+      .slice(1, -1)
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim()),
+  );
+}
