@@ -171,11 +171,18 @@ export function usesLocalChat(env: Env): boolean {
   return env.LOCAL_CHAT === undefined ? env.SLACK_BOT_TOKEN === undefined : env.LOCAL_CHAT === 'on';
 }
 
+const secretReference = /^\$\{(CONNECTION_[A-Z0-9_]+)\}$/;
+
+/** Whether a file refers to the environment like this: `${CONNECTION_NAME}`. */
+export function isSecretReference(text: string): boolean {
+  return secretReference.test(text.trim());
+}
+
 /**
  * The secret that a file refers to as `${CONNECTION_NAME}`; undefined when it is not set. No other variable can be
  * referred to: a file must not reach for what is not meant for connections.
  */
 export function secretFromEnvironment(reference: string): string | undefined {
-  const [, name] = /^\$\{(CONNECTION_[A-Z0-9_]+)\}$/.exec(reference.trim()) ?? [];
+  const [, name] = secretReference.exec(reference.trim()) ?? [];
   return name === undefined ? undefined : process.env[name];
 }

@@ -1,4 +1,4 @@
-import type { Item, ObjectBatch } from '../../engine/contracts/destination.ts';
+import type { Item, LineBatch, ObjectBatch } from '../../engine/contracts/destination.ts';
 import { copyTextOf, elementOf, mayBeUnfit } from './elements.ts';
 import type { Failure } from './errors.ts';
 import type { Hope } from './hope.ts';
@@ -33,8 +33,51 @@ export async function filledByCopy(
   if (change.columns.some((column) => mayBeUnfit(column, text))) {
     return false;
   }
+  return copied(transaction, change, operation, Buffer.from(text, 'utf8'), hope);
+}
+
+/** {@link filledByCopy} for rows as their source wrote them: COPY reads the very text that they are in. */
+export async function filledByLines(
+  transaction: Transaction,
+  { operation, lines, rows }: LineBatch,
+  change: Change,
+  hope: Hope,
+): Promise<boolean> {
+  if (rows < copiedFrom || !canCopy(operation, change)) {
+    return false;
+  }
+  const items = sampleOf(lines, change);
+  const places = items.map((_, i) => i);
+  if (!(await hope.isAllNew(() => isNoneThere(transaction, change, places, items)))) {
+    return false;
+  }
+  return copied(transaction, change, operation, lines, hope);
+}
+
+/** Some of the lines as items that have the match fields. */
+function sampleOf(lines: Buffer, { columns, match }: Change): readonly Item[] {
+  const items: Item[] = [];
+  const step = Math.max(1, Math.floor(lines.length / samples));
+  for (let at = 0; at >= 0 && at < lines.length; at = lines.indexOf(0x0a, at + step) + 1 || -1) {
+    const values = lines.toString('utf8', at, lines.indexOf(0x0a, at)).split('\t');
+    const found = columns.flatMap(({ name }, i) => (match.includes(name) ? [[name, values[i] ?? '']] : []));
+    // What is written with a backslash would have to be read first, and there are others.
+    if (!found.some(([, value]) => value?.includes('\\'))) {
+      items.push({ key: '', values: Object.fromEntries(found) as Record<string, string> });
+    }
+  }
+  return items;
+}
+
+async function copied(
+  transaction: Transaction,
+  change: Change,
+  operation: ObjectBatch['operation'],
+  text: Buffer,
+  hope: Hope,
+): Promise<boolean> {
   try {
-    await transaction.copy(copyOf(change), Buffer.from(text, 'utf8'));
+    await transaction.copy(copyOf(change), text);
     return true;
   } catch (thrown) {
     const failure = thrown as Failure;

@@ -2,6 +2,7 @@ import type { Objects } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
 import { quoted } from './catalog.ts';
+import { filledByLines } from './fill.ts';
 import { hopesFor } from './hope.ts';
 import type { Reader, Session } from './session.ts';
 import { describeTable, fieldsOf, identifierOf, type Table, titleOf, writableTables } from './table.ts';
@@ -46,6 +47,16 @@ export function objectsOf(session: Session, now: () => Date): Objects {
         remembered.delete(batch.object);
         throw thrown;
       }
+    },
+    fill: async (batch, call) => {
+      const table = await tableOf(batch.object);
+      const columns = batch.fields.flatMap((name) => table.columns.find((one) => one.name === name) ?? []);
+      const change = { table, columns, match: batch.match, onlyIfEmpty: new Set<string>() };
+      return columns.length === batch.fields.length
+        ? session.write(call.signal, (transaction) =>
+            filledByLines(transaction, batch, change, hopes(batch.object)),
+          )
+        : false;
     },
     find: async (object, field, values) => {
       const table = await tableOf(object);

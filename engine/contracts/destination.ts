@@ -89,6 +89,18 @@ export interface ObjectBatch {
   readonly items: readonly Item[];
 }
 
+/** New rows as their source wrote them, for destinations that read the same. */
+export interface LineBatch {
+  readonly object: string;
+  readonly operation: 'insert' | 'upsert';
+  readonly match: readonly string[];
+  /** The far side's names of the fields, in the order in which each line has them. */
+  readonly fields: readonly string[];
+  readonly rows: number;
+  /** Lines as `Reading.lines` has them: PostgreSQL's COPY text format. */
+  readonly lines: Buffer;
+}
+
 export interface FieldUse {
   readonly name: string;
   /** Write it only where the record has nothing in it. Only where the part declares `onlyIfEmpty`. */
@@ -111,6 +123,11 @@ export interface Objects {
   /** What stands against writing like this, in sentences (no unique index on the match fields, say); none is best. */
   verify(plan: Omit<ObjectBatch, 'items'>): Promise<readonly string[]>;
   write(batch: ObjectBatch, call: Call): Promise<readonly Outcome[]>;
+  /**
+   * Writes rows that are probably all new in one go, without looking at any of them. False when that can't be done, or
+   * one of them was there or was refused: then nothing was written, and they come again through {@link Objects.write}.
+   */
+  fill?(batch: LineBatch, call: Call): Promise<boolean>;
   /** Ids of the records of a kind whose field has one of these values, by value. For fields that refer to others. */
   find(object: string, field: string, values: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }

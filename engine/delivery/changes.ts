@@ -1,5 +1,6 @@
 import type { Db } from '../contracts/db.ts';
 import type { BatchLimits, Call, Outcome } from '../contracts/destination.ts';
+import { asActivateError } from '../contracts/errors.ts';
 import type { ChangeChunk, PlannedRun } from '../frameworks/framework.ts';
 import { Refused } from '../mapping/convert.ts';
 import type { Patience } from '../messages/outbox.ts';
@@ -8,10 +9,10 @@ import { isInDoubt } from '../planner/doubt.ts';
 import { healRejections, noteRejections, noteSkipped, rowsToSkip } from '../store/rejections.ts';
 import { noteCounts, type RunCounts } from '../store/runs.ts';
 import { ticketsOf } from '../store/tickets.ts';
-import { Courier } from './courier.ts';
+import { type Carried, Courier } from './courier.ts';
 import type { Rehearsal } from './rehearsal.ts';
 import { type Noted, Tally } from './tally.ts';
-import { type Group, judge, type Verdicts } from './verdicts.ts';
+import { type Group, type Jobs, judge, type Verdicts } from './verdicts.ts';
 
 /** What delivering to a destination takes, the same for every framework. */
 export interface DeliveryParts {
@@ -42,6 +43,10 @@ export interface Handover<T> {
    */
   steps(entry: PlanEntry): readonly Step<T>[];
   write(verb: string, items: readonly T[], call: Call): Promise<readonly Outcome[]>;
+  /** Takes new rows as they are, many at once; false when they have to go the long way. `word` as in a step. */
+  readonly fill?:
+    | { readonly word: string; write(rows: number, lines: Buffer, call: Call): Promise<boolean> }
+    | undefined;
   /** Whether what a row is to bring may be at the destination without it, on another row's account. */
   readonly mayBeThere?: ((entry: PlanEntry) => boolean) | undefined;
   /** Told of each group once its outcomes stand, before they are committed. */
@@ -86,9 +91,10 @@ export async function deliverChanges<T>(
   let committing: Promise<void> = Promise.resolve();
   for (let group = await next; group !== undefined; group = await next) {
     await planned.begin(group.chunks.map((chunk) => chunk.seq));
-    const carrying = courier.carry(group.jobs);
+    const carrying = carryGroup(courier, planned, handover, group, tally);
     next = heardLater(ready(groups, handover, tally));
-    const carried = await carrying;
+    const { carried, jobs } = await carrying;
+    group = { ...group, ...jobs };
     const verdicts = judge(group, carried, tally, (entry) => handover.mayBeThere?.(entry) === true);
     await committing;
     committing = heardLater(conclude(parts, planned, handover, { group, verdicts, noted: tally.take() }));
@@ -169,7 +175,7 @@ async function* groupsOf(
   let count = 0;
   for await (const chunk of chunks) {
     held.push(chunk);
-    count += chunk.entries.length;
+    count += chunk.size;
     if (count >= rows) {
       yield held;
       held = [];
@@ -190,14 +196,60 @@ async function ready<T>(
   if (done === true) {
     return undefined;
   }
+  const canFill =
+    handover.fill !== undefined &&
+    !tally.skips &&
+    chunks.every((chunk) => chunk.newRows !== undefined && !chunk.again);
+  return { chunks, ...(canFill ? noJobs : await jobsOf(chunks, handover, tally, false)), canFill };
+}
+
+const noJobs: Jobs<never> = { jobs: [], unfit: new Map(), skipped: new Set() };
+
+/** Hands a group over: as it is where that can be, and otherwise item by item. */
+async function carryGroup<T>(
+  courier: Courier<T>,
+  { signal, run, log }: PlannedRun,
+  handover: Handover<T>,
+  group: Group<T>,
+  tally: Tally,
+): Promise<{ readonly carried: Carried; readonly jobs: Jobs<T> }> {
+  if (!group.canFill || handover.fill === undefined) {
+    return { carried: await courier.carry(group.jobs), jobs: group };
+  }
+  const lines = Buffer.concat(group.chunks.map((chunk) => chunk.newRows?.() ?? Buffer.alloc(0)));
+  const rows = group.chunks.reduce((sum, chunk) => sum + chunk.size, 0);
+  const call = { signal, again: false, run: String(run.id), ticket: undefined, keep: async () => undefined };
+  let again = false;
+  const filled = await handover.fill.write(rows, lines, call).catch((thrown: unknown) => {
+    signal.throwIfAborted();
+    const error = asActivateError(thrown);
+    log.debug({ run: run.id, code: error.code }, 'rows go item by item');
+    again = error.retry === 'unknown';
+    return false;
+  });
+  if (filled) {
+    tally.did(handover.fill.word, rows);
+    return { carried: { outcomes: [], trouble: undefined, unsure: new Set() }, jobs: noJobs };
+  }
+  const jobs = await jobsOf(group.chunks, handover, tally, again);
+  return { carried: await courier.carry(jobs.jobs), jobs };
+}
+
+/** What there is to do for the changes of some chunks; `again` when all of it may have got through before. */
+async function jobsOf<T>(
+  chunks: readonly ChangeChunk[],
+  handover: Handover<T>,
+  tally: Tally,
+  tried: boolean,
+): Promise<Jobs<T>> {
   const unfit = new Map<PlanEntry, Refused>();
   const skipped = new Set<PlanEntry>();
-  const jobs: Group<T>['jobs'][number][] = [];
+  const jobs: Jobs<T>['jobs'][number][] = [];
   await handover.prepare?.(chunks.flatMap((chunk) => chunk.entries.filter((entry) => !entry.silent)));
   const take = (entry: PlanEntry, chunk: ChangeChunk): void => {
     try {
       for (const { verb, word, item } of handover.steps(entry)) {
-        const again = chunk.again || isInDoubt(entry);
+        const again = tried || chunk.again || isInDoubt(entry);
         jobs.push({ key: entry.key, verb, word, item, again, entry });
       }
     } catch (thrown) {
@@ -209,21 +261,24 @@ async function ready<T>(
   };
   for (const chunk of chunks) {
     for (const entry of chunk.entries) {
+      if (entry.silent) {
+        continue;
+      }
       if (tally.isToSkip(entry)) {
         skipped.add(entry);
-      } else if (!entry.silent) {
+      } else {
         take(entry, chunk);
       }
     }
   }
-  return { chunks, jobs: withoutUnfit(jobs, unfit), unfit, skipped };
+  return { jobs: withoutUnfit(jobs, unfit), unfit, skipped };
 }
 
 /** A row that can't be sent as a whole is not sent in part. */
 function withoutUnfit<T>(
-  jobs: readonly Group<T>['jobs'][number][],
+  jobs: readonly Jobs<T>['jobs'][number][],
   unfit: ReadonlyMap<PlanEntry, Refused>,
-): Group<T>['jobs'] {
+): Jobs<T>['jobs'] {
   return unfit.size === 0 ? jobs : jobs.filter((job) => !unfit.has(job.entry));
 }
 

@@ -44,8 +44,13 @@ export class Tally {
     return line !== undefined && lineOf(entry)?.equals(line ?? Buffer.alloc(0)) === true;
   }
 
-  did(word: string): void {
-    this.done.set(word, (this.done.get(word) ?? 0) + 1);
+  /** Whether rows have to be looked at one by one. */
+  get skips(): boolean {
+    return this.toSkip.size > 0;
+  }
+
+  did(word: string, times = 1): void {
+    this.done.set(word, (this.done.get(word) ?? 0) + times);
   }
 
   /** Something was done otherwise than asked. */

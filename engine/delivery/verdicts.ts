@@ -6,8 +6,14 @@ import type { Carried, Job } from './courier.ts';
 import type { Tally } from './tally.ts';
 
 /** Changes that are handed over together. */
-export interface Group<T> {
+export interface Group<T> extends Jobs<T> {
   readonly chunks: readonly ChangeChunk[];
+  /** All of it is new rows, which the destination may take as they are. */
+  readonly canFill: boolean;
+}
+
+/** What there is to do for changes. */
+export interface Jobs<T> {
   readonly jobs: readonly (Job<T> & { readonly entry: PlanEntry; readonly word: string })[];
   /** Entries that could not be turned into steps. */
   readonly unfit: ReadonlyMap<PlanEntry, Refused>;

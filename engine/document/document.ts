@@ -1,6 +1,6 @@
-import { isMap, type Document as Parsed, parseDocument, stringify } from 'yaml';
+import { isMap, isScalar, isSeq, type Document as Parsed, parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
-import { ActivateError } from '../contracts/errors.ts';
+import { type LineOf, mistakesIn } from './mistakes.ts';
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,59}$/, 'a name has small letters, digits and dashes');
 
@@ -45,36 +45,52 @@ export type DeclaredAlert = z.output<typeof alert>;
 
 /** Reads a file. All mistakes come in one INPUT_INVALID error, each with its line. */
 export function readDocument(text: string): ConfigDocument {
-  const parsed = parseDocument(text, { prettyErrors: true, uniqueKeys: true });
+  const parsed = parse(text);
   if (parsed.errors.length > 0) {
-    throw mistakes(parsed.errors.map((error) => error.message.split('\n')[0] ?? 'it is no YAML'));
+    throw mistakesIn(parsed.errors.map((error) => (error.message.split('\n')[0] ?? '').replace(/:$/, '.')));
   }
   const checked = document.safeParse(parsed.toJS({ maxAliasCount: 50 }) ?? {});
   if (!checked.success) {
-    throw mistakes(
-      checked.error.issues.map(
-        (issue) => `${issue.path.join('.')}${lineOf(parsed, text, issue.path)}: ${issue.message}`,
-      ),
+    const line = lineIn(parsed, text);
+    throw mistakesIn(
+      checked.error.issues.map((issue) => {
+        const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+        return `${issue.path.join('.')}${line([...issue.path.map(String), ...unknown])}: ${issue.message}`;
+      }),
     );
   }
   return checked.data;
 }
 
-/** Where something stands in the file, as ` (line 12)`. */
-function lineOf(parsed: Parsed, text: string, path: readonly PropertyKey[]): string {
-  for (let depth = path.length; depth > 0; depth -= 1) {
-    const node: unknown = isMap(parsed.contents) ? parsed.getIn(path.slice(0, depth), true) : undefined;
-    const range = (node as { range?: readonly number[] } | undefined)?.range;
-    if (range?.[0] !== undefined) {
-      return ` (line ${text.slice(0, range[0]).split('\n').length})`;
-    }
-  }
-  return '';
+/** Says where things stand in a file that {@link readDocument} takes. */
+export function linesOf(text: string): LineOf {
+  return lineIn(parse(text), text);
 }
 
-function mistakes(all: readonly string[]): ActivateError {
-  const sentence = `The file has ${all.length === 1 ? 'a mistake' : `${all.length} mistakes`}:\n${all.map((one) => `  - ${one}`).join('\n')}`;
-  return new ActivateError('INPUT_INVALID', sentence, { fields: { yaml: sentence } });
+function parse(text: string): Parsed {
+  return parseDocument(text, { prettyErrors: true, uniqueKeys: true });
+}
+
+/** Goes as far along a path as the file has it. */
+function lineIn(parsed: Parsed, text: string): LineOf {
+  return (path) => {
+    let node: unknown = parsed.contents;
+    let start: number | undefined;
+    for (const name of path) {
+      const pair = isMap(node)
+        ? node.items.find(({ key }) => isScalar(key) && String(key.value) === name)
+        : undefined;
+      const item = isSeq(node) ? node.items[Number(name)] : undefined;
+      const [at] = (((pair?.key ?? item) as { range?: readonly number[] } | undefined)?.range ??
+        []) as number[];
+      if (at === undefined) {
+        break;
+      }
+      start = at;
+      node = pair === undefined ? item : pair.value;
+    }
+    return start === undefined ? '' : ` (line ${text.slice(0, start).split('\n').length})`;
+  };
 }
 
 /** Writes a file that {@link readDocument} reads as the same. Parts that are empty are left out. */

@@ -1,4 +1,4 @@
-import { ActivateError } from '../contracts/errors.ts';
+import { ActivateError, asActivateError } from '../contracts/errors.ts';
 import { parseField, writeExpression } from '../mapping/expression.ts';
 import type { MappedField, Origin } from '../model/mapping.ts';
 import type { FrameworkId } from '../store/syncs.ts';
@@ -53,17 +53,28 @@ export function readSettings(framework: FrameworkId, given: Plain, columns: read
 function read(framework: FrameworkId, name: string, value: unknown, columns: readonly string[]): unknown {
   if (mappings[framework].includes(name)) {
     return Object.entries(mapOf(name, value)).map(([field, expression]) =>
-      parseField(field, text(expression), columns),
+      parsed(`${name}.${field}`, field, expression, columns),
     );
   }
   if (name === 'event') {
-    return parseField('event', text(value), columns).from;
+    return parsed('event', 'event', value, columns).from;
   }
   if (name === 'archive') {
     const [[field, expression] = ['', '']] = Object.entries(mapOf(name, value));
-    return { field, from: parseField(field, text(expression), columns).from };
+    return { field, from: parsed(`archive.${field}`, field, expression, columns).from };
   }
   return value;
+}
+
+/** One mapped field; `at` is where a mistake in it belongs. */
+function parsed(at: string, field: string, value: unknown, columns: readonly string[]): MappedField {
+  try {
+    return parseField(field, text(value), columns);
+  } catch (thrown) {
+    const { code, message, fix } = asActivateError(thrown);
+    const sentence = fix === undefined ? message : `${message} ${fix}`;
+    throw new ActivateError(code, message, { cause: thrown, fields: { [at]: sentence } });
+  }
 }
 
 function mapOf(name: string, value: unknown): Plain {

@@ -151,6 +151,10 @@ const contentTypes = {
   parquet: 'application/vnd.apache.parquet',
 } as const;
 
+function sizeOf(row: RowValues): number {
+  return row.reduce((sum, value) => sum + (value?.length ?? 0), 0);
+}
+
 /** One file: the rows of the plan from a place on, until a limit is reached. Gives the same bytes each time. */
 class Part {
   private readonly planned: PlannedRun;
@@ -214,8 +218,9 @@ class Part {
   }
 
   private async *counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const asItComes = this.settings.format !== 'parquet';
     for await (const piece of pieces) {
-      this.raw += piece.length;
+      this.raw += asItComes ? piece.length : 0;
       yield piece;
     }
     this.complete = true;
@@ -236,7 +241,10 @@ class Part {
             return;
           }
           this.taken += 1;
-          yield this.rowOf(entry);
+          const row = this.rowOf(entry);
+          // Parquet is written at the end of many rows at once: what it takes in is counted instead.
+          this.raw += this.settings.format === 'parquet' ? sizeOf(row) : 0;
+          yield row;
         }
       }
     }

@@ -27,9 +27,14 @@ export interface PlanRequest {
 /** Changes of one chunk, not yet committed. */
 export interface ChangeChunk {
   readonly seq: number;
+  /** How many entries it has. */
+  readonly size: number;
+  /** Unpacked when first asked for. */
   readonly entries: readonly PlanEntry[];
   /** It was handed over before: what is in it may have got through. */
   readonly again: boolean;
+  /** The rows as whole lines, where all that it holds is new rows; undefined otherwise. */
+  readonly newRows?: () => Buffer;
 }
 
 /** What becomes of those entries of a chunk that were not accepted; what is in neither comes again at the next run. */

@@ -1,6 +1,6 @@
 import type { Connections } from '../connections.ts';
 import type { FieldUse, Item, Objects, Operation } from '../contracts/destination.ts';
-import { type DeliveryParts, deliverChanges, type Step } from '../delivery/changes.ts';
+import { type DeliveryParts, deliverChanges, type Handover, type Step } from '../delivery/changes.ts';
 import { columnsOf, factsOf, valuesOf } from '../delivery/rows.ts';
 import { stillWanted } from '../delivery/still-wanted.ts';
 import { Refused } from '../mapping/convert.ts';
@@ -85,11 +85,43 @@ async function deliver(parts: ObjectsParts, planned: PlannedRun): Promise<RunCou
     },
     steps: (entry) => writer.steps(entry),
     write: (verb, items, call) => objects.write(batchOf(settings, verb as Verb, items), call),
+    fill: fillOf(settings, objects, planned, keyed),
   });
 }
 
 function keyWidthOf({ model }: PlannedRun): number {
   return Math.max(1, model.key.length);
+}
+
+/**
+ * New rows can go as they are where each of their columns is a field, and nothing more is to be done with any of them.
+ */
+function fillOf(
+  settings: ObjectsSettings,
+  objects: Objects,
+  { columns }: PlannedRun,
+  keyed: boolean,
+): Handover<Item>['fill'] {
+  const { object, mode, match, fields } = settings;
+  const { fill } = objects;
+  const byColumn = new Map(
+    fields.flatMap((one) => (isPlain(one) ? [[one.from.column, one.field] as const] : [])),
+  );
+  const names = columns.flatMap((column) => byColumn.get(column) ?? []);
+  const whole = names.length === columns.length && names.length === fields.length;
+  if (fill === undefined || !keyed || !whole || mode === 'update') {
+    return undefined;
+  }
+  const operation = mode === 'insert' ? 'insert' : 'upsert';
+  return {
+    word: words[operation],
+    write: (rows, lines, call) =>
+      fill.call(objects, { object, operation, match, fields: names, rows, lines }, call),
+  };
+}
+
+function isPlain(one: MappedField): one is MappedField & { from: { type: 'column'; column: string } } {
+  return one.from.type === 'column' && one.nulls === 'send' && !one.onlyIfEmpty;
 }
 
 /** Whether the match fields are the model's key: then no two rows are the same record. */

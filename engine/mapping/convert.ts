@@ -59,7 +59,7 @@ export function naturalOf(field: string, { type, native }: Column): Convert {
     case 'boolean':
       return (text) => text === 't' || text === 'true';
     case 'time':
-      return (text) => timeOf(field, text);
+      return (text) => storedTimeOf(field, text);
     case 'json':
       return (text) => JSON.parse(exactNumbers(text)) as Value;
     case 'bytes':
@@ -90,10 +90,11 @@ function toType(type: FieldType, field: string, column: Column, natural: Convert
     case 'boolean':
       return (text) => booleanOf(field, text);
     case 'date':
-      return (text) => timeOf(field, text).slice(0, 10);
+      return (text) =>
+        (column.type === 'time' ? storedTimeOf(field, text) : timeOf(field, text)).slice(0, 10);
     case 'time':
       return (text) => {
-        const value = timeOf(field, text);
+        const value = column.type === 'time' ? storedTimeOf(field, text) : timeOf(field, text);
         return value.length === 10 ? `${value}T00:00:00Z` : value;
       };
     default:
@@ -195,8 +196,26 @@ function timeOf(field: string, text: string): string {
 
 /** Whether the calendar has such a day. */
 function isDay(date: string): boolean {
-  const at = Date.parse(`${date}T00:00:00Z`);
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(date);
+  const [year, month, day] = [date.slice(0, 4), date.slice(5, 7), date.slice(8)].map(Number) as [
+    number,
+    number,
+    number,
+  ];
+  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  const days = month === 2 && leap ? 29 : (daysOf[month - 1] ?? 0);
+  return day >= 1 && day <= days;
+}
+
+const daysOf = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/**
+ * A time as a database wrote it, which is a time for certain: where it is in UTC already, as our sources ask for, two
+ * signs are all that changes.
+ */
+function storedTimeOf(field: string, text: string): string {
+  return text.length >= 22 && text[4] === '-' && text[10] === ' ' && text.endsWith('+00')
+    ? `${text.slice(0, 10)}T${text.slice(11, -3)}Z`
+    : timeOf(field, text);
 }
 
 /** JSON in which numbers that JavaScript would round are text. */

@@ -196,6 +196,20 @@ export function decodeEntries(packed: Uint8Array, keyWidth: number): readonly Pl
   return entries;
 }
 
+/** The rows of a plan chunk that holds nothing but new ones, as whole lines. */
+export function addedLines(packed: Uint8Array): Buffer {
+  const bytes = decompress(packed);
+  const lines = Buffer.allocUnsafe(bytes.length);
+  let used = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.readUInt32LE(at + 1);
+    bytes.copy(lines, used, at + 9, at + 9 + length);
+    used += length;
+    at += 9 + length;
+  }
+  return lines.subarray(0, used);
+}
+
 /** Splits whole lines into their positions: start of each, and the end of the last. */
 export function lineStarts(lines: Uint8Array): readonly number[] {
   const starts = [0];

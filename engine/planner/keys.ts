@@ -216,9 +216,8 @@ export function encodeLine(values: readonly (string | null)[]): Buffer {
 
 /** A key as people read it: `42`, or `eu / 42` for several columns. */
 export function keyText(line: Uint8Array, width: number, start = 0): string {
-  return decodeFields(line, width, start)
-    .map((value) => value ?? 'NULL')
-    .join(' / ');
+  const values = decodeFields(line, width, start);
+  return width === 1 ? (values[0] ?? 'NULL') : values.map((value) => value ?? 'NULL').join(' / ');
 }
 
 /**

@@ -1,8 +1,8 @@
 import type { Log } from '../contracts/log.ts';
 import { type ChangeChunk, type Framework, type PlannedRun, totalsOf } from '../frameworks/framework.ts';
-import { decodeEntries, type PlanEntry } from '../planner/chunks.ts';
+import { addedLines, decodeEntries, type PlanEntry } from '../planner/chunks.ts';
 import type { Model } from '../store/models.ts';
-import type { Plans } from '../store/plans.ts';
+import type { Plans, StoredPlanChunk } from '../store/plans.ts';
 import type { Run, RunCounts } from '../store/runs.ts';
 import type { Snapshots } from '../store/snapshots.ts';
 import type { Sync } from '../store/syncs.ts';
@@ -24,8 +24,8 @@ export async function deliverPlan(
 ): Promise<RunCounts> {
   const { run, sync, model, framework } = job;
   const { plans, snapshots } = parts;
-  // Entries that were handed out and not committed yet: they need not be read twice.
-  const held = new Map<number, readonly PlanEntry[]>();
+  // Chunks that were handed out and not committed yet: they need not be read twice.
+  const held = new Map<number, OpenChunk>();
   const planned: PlannedRun = {
     run,
     sync,
@@ -51,9 +51,8 @@ export async function deliverPlan(
       if (layout.kind === 'everything') {
         await plans.markCommitted(run.id, seq);
       } else {
-        const entries = held.get(seq);
         const place = { syncId: sync.id, runId: run.id, seq, shape: layout };
-        await snapshots.commit({ ...place, accepted, ...rest, entries });
+        await snapshots.commit({ ...place, accepted, ...rest, chunk: held.get(seq) });
       }
       held.delete(seq);
     },
@@ -68,14 +67,46 @@ async function* openChunks(
   plans: Plans,
   runId: number,
   layout: Layout,
-  held: Map<number, readonly PlanEntry[]>,
+  held: Map<number, OpenChunk>,
 ): AsyncGenerator<ChangeChunk> {
-  for await (const chunk of plans.read(runId)) {
-    if (chunk.state !== 'committed') {
-      const entries = decodeEntries(chunk.entries, layout.key.length);
-      held.set(chunk.seq, entries);
-      yield { seq: chunk.seq, entries, again: chunk.state === 'sending' };
+  for await (const stored of plans.read(runId)) {
+    if (stored.state !== 'committed') {
+      const chunk = new OpenChunk(stored, layout.key.length);
+      held.set(chunk.seq, chunk);
+      yield chunk;
     }
+  }
+}
+
+/** A chunk of the plan as it is handed out. */
+class OpenChunk implements ChangeChunk {
+  readonly seq: number;
+  readonly size: number;
+  readonly again: boolean;
+  readonly newRows?: () => Buffer;
+  private readonly packed: Buffer;
+  private readonly keyWidth: number;
+  private unpacked: readonly PlanEntry[] | undefined;
+
+  constructor(stored: StoredPlanChunk, keyWidth: number) {
+    const { seq, added, changed, removed, silent, state, entries } = stored;
+    this.seq = seq;
+    this.size = added + changed + removed;
+    this.again = state === 'sending';
+    this.packed = entries;
+    this.keyWidth = keyWidth;
+    if (changed + removed + silent === 0) {
+      let lines: Buffer | undefined;
+      this.newRows = () => {
+        lines ??= addedLines(this.packed);
+        return lines;
+      };
+    }
+  }
+
+  get entries(): readonly PlanEntry[] {
+    this.unpacked ??= decodeEntries(this.packed, this.keyWidth);
+    return this.unpacked;
   }
 }
 

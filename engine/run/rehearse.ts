@@ -138,7 +138,7 @@ function plannedOf({ totals, chunks, told, ...rest }: Planning, columns: readonl
     counts: totals,
     chunks: async function* () {
       for (const [seq, entries] of chunks.entries()) {
-        yield { seq, entries, again: false };
+        yield { seq, size: entries.length, entries, again: false };
       }
     },
     allEntries: async function* () {

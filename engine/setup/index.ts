@@ -28,6 +28,11 @@ const settingsOf = {
 
 export const deliveryFrameworks = Object.keys(settingsOf) as readonly DeliveryFramework[];
 
+/** All settings that a framework has. */
+export function settingNames(framework: DeliveryFramework): readonly string[] {
+  return Object.keys(settingsOf[framework].shape);
+}
+
 /** Reads settings as they were written down. Throws INPUT_INVALID with a sentence for each field at fault. */
 export function parseSettings(framework: DeliveryFramework, given: unknown): Record<string, unknown> {
   const parsed = settingsOf[framework].safeParse(given);

@@ -58,12 +58,7 @@ export function createPlans(db: Db): Plans {
         [runId, seqs],
       );
     },
-    markCommitted: async (runId, seq) => {
-      await db.query(`update plan_chunks set state = 'committed' where run_id = $1 and seq = $2`, [
-        runId,
-        seq,
-      ]);
-    },
+    markCommitted: (runId, seq) => markCommitted(db, runId, seq),
     clear: async (runId) => {
       await db.query('delete from plan_chunks where run_id = $1', [runId]);
     },
@@ -131,6 +126,10 @@ async function* readChunks(db: Db, runId: number): AsyncGenerator<StoredPlanChun
     yield chunkOf(row);
     seq = row.seq;
   }
+}
+
+export async function markCommitted(sql: Sql, runId: number, seq: number): Promise<void> {
+  await sql.query(`update plan_chunks set state = 'committed' where run_id = $1 and seq = $2`, [runId, seq]);
 }
 
 /** One chunk, locked until the transaction ends; its entries are left out unless they are asked for. */

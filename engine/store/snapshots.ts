@@ -13,7 +13,7 @@ import {
 } from '../planner/chunks.ts';
 import { doubtfulLine, possibleLines } from '../planner/doubt.ts';
 import { compareKeys, decodeFields, encodeLine, sortKey } from '../planner/keys.ts';
-import { lockPlanChunk, splitPlanChunk } from './plans.ts';
+import { lockPlanChunk, markCommitted, splitPlanChunk } from './plans.ts';
 
 export interface Commit {
   readonly syncId: number;
@@ -26,8 +26,14 @@ export interface Commit {
   readonly doubtful?: ReadonlySet<number> | 'all' | undefined;
   /** Entries that are not dealt with yet: they become chunks of their own in this state. */
   readonly later?: ReadonlyMap<number, 'planned' | 'sending'> | undefined;
-  /** The entries of the chunk, where whoever commits has them at hand. */
-  readonly entries?: readonly PlanEntry[] | undefined;
+  /** The chunk, where whoever commits has it at hand. */
+  readonly chunk?: ChunkAtHand | undefined;
+}
+
+/** A plan chunk that was read already; `newRows` gives its rows where it holds nothing but new ones. */
+export interface ChunkAtHand {
+  readonly entries: readonly PlanEntry[];
+  readonly newRows?: () => Buffer;
 }
 
 /** What has been told so far, per sync. One run per sync at a time changes it. */
@@ -209,7 +215,7 @@ async function replaceAll<T>(
 
 async function commitChunk(sql: Sql, commit: Commit): Promise<void> {
   const { syncId, runId, seq, shape, accepted } = commit;
-  const chunk = await lockPlanChunk(sql, runId, seq, commit.entries === undefined);
+  const chunk = await lockPlanChunk(sql, runId, seq, commit.chunk === undefined);
   if (chunk === undefined) {
     throw new ActivateError('BUG', 'There is no such plan chunk.');
   }
@@ -217,8 +223,6 @@ async function commitChunk(sql: Sql, commit: Commit): Promise<void> {
     return;
   }
   const generation = await openGeneration(sql, syncId, shape);
-  const all = commit.entries ?? decodeEntries(chunk.entries, shape.key.length);
-  const entries = accepted === 'all' ? all : withDoubts(all, commit, accepted);
   const heads = await sql.query<ChunkHead>(
     `select first_key, last_key, rows from snapshot_chunks
      where sync_id = $1 and generation = $2
@@ -227,13 +231,30 @@ async function commitChunk(sql: Sql, commit: Commit): Promise<void> {
      order by first_key`,
     [syncId, generation, chunk.lastKey, chunk.firstKey],
   );
+  const newRows = accepted === 'all' && isGap(heads, chunk.firstKey) ? commit.chunk?.newRows?.() : undefined;
+  if (newRows !== undefined) {
+    await insertLines(sql, { syncId, generation, shape }, newRows);
+    await markCommitted(sql, runId, seq);
+    return;
+  }
+  const all = commit.chunk?.entries ?? decodeEntries(chunk.entries, shape.key.length);
+  const entries = accepted === 'all' ? all : withDoubts(all, commit, accepted);
   for (const group of groupByChunk(heads, entries, shape, chunk.firstKey)) {
     await rewrite(sql, syncId, generation, group, shape);
   }
-  await sql.query(`update plan_chunks set state = 'committed' where run_id = $1 and seq = $2`, [runId, seq]);
+  await markCommitted(sql, runId, seq);
   if (commit.later !== undefined && commit.later.size > 0) {
     await splitPlanChunk(sql, { runId, seq, orders: shape.key, entries: all, later: commit.later });
   }
+}
+
+/**
+ * Whether all of a plan chunk comes where nothing is stored: behind one stored chunk and before the next, or before
+ * anything is. Then no chunk has to be unpacked to be added to.
+ */
+function isGap(heads: readonly ChunkHead[], planFirst: Buffer): boolean {
+  const [before, another] = heads;
+  return before === undefined || (another === undefined && Buffer.compare(before.last_key, planFirst) < 0);
 }
 
 /** What goes into the snapshot: accepted entries as they are, and doubtful ones as all that there may be. */
@@ -278,9 +299,7 @@ function groupByChunk(
   shape: Shape,
   planFirst: Buffer,
 ): readonly Group[] {
-  const [before] = heads;
-  if (heads.length === 1 && before !== undefined && Buffer.compare(before.last_key, planFirst) < 0) {
-    // All of it comes behind one stored chunk and before the next: that one need not be unpacked to be added to.
+  if (isGap(heads, planFirst)) {
     return entries.length === 0 ? [] : [{ firstKey: undefined, entries: [...entries] }];
   }
   const groups: Group[] = [];
@@ -310,15 +329,23 @@ async function rewrite(
 ): Promise<void> {
   const old =
     group.firstKey === undefined ? Buffer.alloc(0) : await takeOut(sql, syncId, generation, group.firstKey);
-  let lines = applyEntries(old, group.entries, shape.key);
+  await insertLines(sql, { syncId, generation, shape }, applyEntries(old, group.entries, shape.key));
+}
+
+interface Place {
+  readonly syncId: number;
+  readonly generation: number;
+  readonly shape: Shape;
+}
+
+/** Stores lines as chunks of their own; a few are joined to the chunk before them. */
+async function insertLines(sql: Sql, { syncId, generation, shape }: Place, lines: Buffer): Promise<void> {
   const rows = lineStarts(lines).length - 1;
-  if (rows > 0 && rows < fewRows) {
-    lines = Buffer.concat([
-      await takeOutBefore(sql, syncId, generation, sortKey(lines, 0, shape.key)),
-      lines,
-    ]);
-  }
-  for (const chunk of cutChunks(lines, shape.key)) {
+  const few = rows > 0 && rows < fewRows;
+  const before = few
+    ? await takeOutBefore(sql, syncId, generation, sortKey(lines, 0, shape.key))
+    : Buffer.alloc(0);
+  for (const chunk of cutChunks(few ? Buffer.concat([before, lines]) : lines, shape.key)) {
     await insert(sql, syncId, generation, chunk);
   }
 }

@@ -1,25 +1,38 @@
 import type { Caller } from '../contracts/command.ts';
-import { ActivateError, asActivateError } from '../contracts/errors.ts';
-import { parseTarget } from '../contracts/refs.ts';
+import type { Connector } from '../contracts/connector.ts';
+import { ActivateError } from '../contracts/errors.ts';
 import { differences } from '../document/compare.ts';
+import {
+  alertSettingsIn,
+  declaredAlert,
+  declaredSync,
+  reportsNow,
+  syncSettingsIn,
+  trimmed,
+  wholeAlert,
+  wholeSync,
+  withoutSecrets,
+  wordsIn,
+} from '../document/declared.ts';
 import {
   type ConfigDocument,
   type DeclaredAlert,
   type DeclaredConnection,
   type DeclaredSync,
+  linesOf,
   readDocument,
   writeDocument,
 } from '../document/document.ts';
-import { readSettings, writeSettings } from '../document/settings.ts';
-import { secretFromEnvironment } from '../env.ts';
-import { alertSettings } from '../model/alert.ts';
+import { type LineOf, Mistakes, whileApplying } from '../document/mistakes.ts';
+import { isSecretReference, secretFromEnvironment } from '../env.ts';
 import { parseSchedule } from '../schedule/cron.ts';
 import type { DocumentChange, Services, SyncDetail, SyncDraft } from '../services.ts';
-import { parseSettings } from '../setup/index.ts';
+import { mustBeAmong, problem } from '../setup/problem.ts';
 import type { ConnectionKind, ConnectionRecord } from '../store/connections.ts';
 import { reportElsewhere } from '../store/syncs.ts';
 import type { VerbParts } from './parts.ts';
 
+type DeclaredModel = ConfigDocument['models'][string];
 type Verbs = Omit<Services, 'documents'>;
 
 /** An installation as a file: writing it, comparing with it, and making it so. By the very verbs that forms use. */
@@ -27,8 +40,8 @@ export function documentVerbs(parts: VerbParts, verbs: Verbs): Services['documen
   const books = new Books(parts, verbs);
   return {
     write: async (name) => writeDocument(onlyAbout(await books.current(), name)),
-    plan: async (text) => books.plan(readDocument(text)),
-    apply: async (text, by) => books.apply(readDocument(text), by),
+    plan: async (text) => books.plan(readDocument(text), linesOf(text)),
+    apply: async (text, by) => books.apply(readDocument(text), linesOf(text), by),
   };
 }
 
@@ -91,40 +104,57 @@ class Books {
     };
   }
 
-  async plan(wanted: ConfigDocument): Promise<readonly DocumentChange[]> {
+  async plan(wanted: ConfigDocument, lineOf: LineOf): Promise<readonly DocumentChange[]> {
     const now = await this.current();
-    const known = { ...now.models, ...wanted.models };
-    const change = (
-      kind: DocumentChange['kind'],
-      name: string,
-      before: unknown,
-      after: unknown,
-    ): DocumentChange => {
-      const found = before === undefined ? [] : differences(before, after);
-      const action = before === undefined ? 'create' : found.length === 0 ? 'none' : 'update';
-      return { kind, name, action, differences: found };
+    const known = {
+      sources: Object.keys({ ...now.sources, ...wanted.sources }),
+      destinations: Object.keys({ ...now.destinations, ...wanted.destinations }),
+      models: { ...now.models, ...wanted.models },
     };
-    const connections = (kind: ConnectionKind): readonly DocumentChange[] =>
-      Object.entries(wanted[`${kind}s`]).map(([name, one]) => this.connectionChange(kind, name, now, one));
-    const models = Object.entries(wanted.models).map(([name, one]) =>
-      change('model', name, now.models[name], { ...one, sql: trimmed(one.sql) }),
-    );
-    const alerts = Object.entries(wanted.alerts).map(([name, one]) => {
-      mustKnow(known, one.model, `alerts.${name}`);
-      return change('alert', name, now.alerts[name], { ...reportsNow(now.alerts[name]), ...wholeAlert(one) });
-    });
-    const syncs = await Promise.all(
-      Object.entries(wanted.syncs).map(async ([name, one]) => {
-        mustKnow(known, one.model, `syncs.${name}`);
-        const whole = await this.wholeSync(one, known);
-        return change('sync', name, now.syncs[name], { ...reportsNow(now.syncs[name]), ...whole });
+    const mistakes = new Mistakes(lineOf);
+    const each = async <T>(
+      part: keyof ConfigDocument,
+      things: Readonly<Record<string, T>>,
+      changeOf: (name: string, one: T) => DocumentChange | Promise<DocumentChange | undefined>,
+    ): Promise<readonly DocumentChange[]> => {
+      const changes = await Promise.all(
+        Object.entries(things).map(([name, one]) => mistakes.at([part, name], () => changeOf(name, one))),
+      );
+      return changes.filter((one) => one !== undefined);
+    };
+    const all = [
+      await each('sources', wanted.sources, (name, one) => this.connectionChange('source', name, now, one)),
+      await each('destinations', wanted.destinations, (name, one) =>
+        this.connectionChange('destination', name, now, one),
+      ),
+      await each('models', wanted.models, (name, one) => {
+        mustBeAmong('source', one.source, known.sources, 'source');
+        return changeOf('model', name, now.models[name], { ...one, sql: trimmed(one.sql) });
       }),
-    );
-    return [...connections('source'), ...connections('destination'), ...models, ...alerts, ...syncs];
+      await each('alerts', wanted.alerts, (name, one) => {
+        mustBeAmong('model', one.model, Object.keys(known.models), 'model');
+        const after = { ...reportsNow(now.alerts[name]), ...wholeAlert(one) };
+        return changeOf('alert', name, now.alerts[name], after);
+      }),
+      await each('syncs', wanted.syncs, async (name, one) => {
+        mustBeAmong('model', one.model, Object.keys(known.models), 'model');
+        mustBeAmong('destination', one.destination, known.destinations, 'destination');
+        const columns = await mistakes.at(['models', one.model, 'sql'], () =>
+          this.columnsFor(one, known.models[one.model] as DeclaredModel, now),
+        );
+        if (columns === undefined) {
+          return undefined;
+        }
+        const after = { ...reportsNow(now.syncs[name]), ...wholeSync(one, columns) };
+        return changeOf('sync', name, now.syncs[name], after);
+      }),
+    ];
+    mistakes.mustBeNone();
+    return all.flat();
   }
 
-  async apply(wanted: ConfigDocument, by: Caller): Promise<readonly DocumentChange[]> {
-    const changes = await this.plan(wanted);
+  async apply(wanted: ConfigDocument, lineOf: LineOf, by: Caller): Promise<readonly DocumentChange[]> {
+    const changes = await this.plan(wanted, lineOf);
     const models = { ...(await this.current()).models, ...wanted.models };
     const altered = new Set(
       changes.flatMap(({ kind, name, action }) => (kind === 'model' && action !== 'none' ? [name] : [])),
@@ -137,7 +167,7 @@ class Books {
       try {
         await this.applyOne(kind, name, action, { wanted, models, by });
       } catch (thrown) {
-        throw inContext(thrown, `${kind} ${name}`);
+        throw whileApplying(thrown, [`${kind}s`, name], lineOf);
       }
     }
     return changes;
@@ -173,16 +203,17 @@ class Books {
     wanted: DeclaredConnection,
   ): DocumentChange {
     const before = now[`${kind}s`][name];
+    mustFit(this.parts.connections.connector(wanted.connector), wanted);
     const found =
       before === undefined ? [] : [...differences(withoutSecrets(before), withoutSecrets(wanted))];
     for (const [field, reference] of Object.entries(wanted.secrets)) {
       const value = secretFromEnvironment(reference);
       if (value === undefined && before?.secrets[field] === undefined) {
-        const sentence = `${kind}s.${name}.secrets.${field}: ${reference} is not set.`;
-        throw new ActivateError('INPUT_INVALID', sentence, {
-          fix: 'Set it in the environment of Activate, with a name that begins with CONNECTION_.',
-          fields: { yaml: sentence },
-        });
+        throw problem(
+          `secrets.${field}`,
+          `${reference} is not set.`,
+          'Set it in the environment of Activate.',
+        );
       }
       if (value !== undefined && before !== undefined && value !== this.stored(kind, name)[field]) {
         found.push({ path: `secrets.${field}`, before: '(another)', after: reference });
@@ -256,17 +287,12 @@ class Books {
     by: Caller,
   ): Promise<void> {
     const model = models[wanted.model] as ConfigDocument['models'][string];
-    const settings = alertSettings.safeParse(readSettings('notify', settingsIn(wanted), []));
-    if (!settings.success) {
-      const [issue] = settings.error.issues;
-      throw new ActivateError('INPUT_INVALID', `${issue?.path.join('.')}: ${issue?.message}`);
-    }
     const draft = {
       name,
       source: model.source,
       sql: model.sql,
       key: model.key,
-      settings: settings.data,
+      settings: alertSettingsIn(wanted),
       schedule: parseSchedule(wanted.schedule, wanted.time_zone),
     };
     if (action === 'create') {
@@ -300,9 +326,8 @@ class Books {
   ): Promise<SyncDraft> {
     const model = models[wanted.model] as ConfigDocument['models'][string];
     const columns = await this.verbs.models.columns(model.source, model.sql);
-    const settings = readSettings(
-      wanted.framework,
-      settingsIn(wanted),
+    const settings = syncSettingsIn(
+      wanted,
       columns.map((column) => column.name),
     );
     return {
@@ -320,116 +345,46 @@ class Books {
     };
   }
 
-  /** A sync as it will be written once it is there: with what is left out filled in. */
-  private async wholeSync(wanted: DeclaredSync, models: ConfigDocument['models']): Promise<object> {
-    const model = models[wanted.model] as ConfigDocument['models'][string];
-    const source = await this.verbs.sources.list();
+  /** The columns that a sync can name. */
+  private async columnsFor(
+    wanted: DeclaredSync,
+    model: DeclaredModel,
+    now: ConfigDocument,
+  ): Promise<readonly string[]> {
     // A source that is only about to be connected can't be asked for its columns yet.
-    const columns = source.some((record) => record.name === model.source)
-      ? (await this.verbs.models.columns(model.source, model.sql)).map((column) => column.name)
-      : wordsIn(wanted);
-    const settings = parseSettings(
-      wanted.framework,
-      readSettings(wanted.framework, settingsIn(wanted), columns),
-    );
-    return {
-      framework: wanted.framework,
-      model: wanted.model,
-      destination: wanted.destination,
-      ...whole(wanted),
-      ...writeSettings(wanted.framework, settings),
-    };
+    return now.sources[model.source] === undefined
+      ? wordsIn(wanted)
+      : (await this.verbs.models.columns(model.source, model.sql)).map((column) => column.name);
   }
 }
 
-const own = ['framework', 'model', 'destination', 'schedule', 'time_zone', 'report_to', 'paused'];
-
-/** What of a declaration is its framework's. */
-function settingsIn(declared: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(declared).filter(([name]) => !own.includes(name)));
+function changeOf(
+  kind: DocumentChange['kind'],
+  name: string,
+  before: unknown,
+  after: unknown,
+): DocumentChange {
+  const found = before === undefined ? [] : differences(before, after);
+  const action = before === undefined ? 'create' : found.length === 0 ? 'none' : 'update';
+  return { kind, name, action, differences: found };
 }
 
-/** Everything in a declaration that could be a column's name. */
-function wordsIn(declared: unknown): readonly string[] {
-  return (JSON.stringify(declared).match(/[A-Za-z_][\w ]*/g) ?? []).map((word) => word.trim());
-}
-
-function whole({ schedule, time_zone, report_to, paused }: DeclaredAlert | DeclaredSync) {
-  if (report_to !== undefined && parseTarget(report_to) === undefined) {
-    const sentence = `report_to: "${report_to}" is no place to report to. Write it as export does: slack:C0123456789.`;
-    throw new ActivateError('INPUT_INVALID', sentence, { fields: { yaml: sentence } });
+/** Throws INPUT_INVALID for a field that the connector does not have, and for a secret that stands in the file. */
+function mustFit({ config: fields }: Connector, { config, secrets }: DeclaredConnection): void {
+  for (const [part, given] of Object.entries({ config, secrets })) {
+    for (const name of Object.keys(given)) {
+      mustBeAmong(`${part}.${name}`, name, Object.keys(fields), 'field');
+    }
   }
-  const { cron, timeZone } = parseSchedule(schedule, time_zone);
-  return {
-    schedule: cron,
-    time_zone: timeZone,
-    ...(report_to === undefined ? {} : { report_to }),
-    paused,
-  };
-}
-
-function wholeAlert(wanted: DeclaredAlert): object {
-  const settings = alertSettings.safeParse(readSettings('notify', settingsIn(wanted), []));
-  const given = settings.success ? writeSettings('notify', settings.data) : settingsIn(wanted);
-  return { model: wanted.model, ...whole(wanted), ...given };
-}
-
-function declaredSync(detail: SyncDetail): DeclaredSync {
-  const { sync, model } = detail;
-  const framework = sync.framework as DeclaredSync['framework'];
-  return {
-    framework,
-    model: model.name,
-    destination: detail.kind === 'sync' ? detail.destination.name : '',
-    ...scheduled(detail),
-    // Read once more: in the order in which they are declared, not in the database's.
-    ...writeSettings(framework, parseSettings(framework, sync.settings)),
-  };
-}
-
-function declaredAlert(detail: SyncDetail): DeclaredAlert {
-  const settings = detail.kind === 'alert' ? detail.settings : {};
-  return { model: detail.model.name, ...scheduled(detail), ...writeSettings('notify', settings) };
-}
-
-function scheduled({ sync }: SyncDetail) {
-  return {
-    schedule: sync.cron,
-    time_zone: sync.timeZone,
-    ...(sync.reportTo === null ? {} : { report_to: sync.reportTo }),
-    paused: sync.state === 'paused',
-  };
-}
-
-/** Where trouble is reported stays as it is when a file does not say. */
-function reportsNow(now: DeclaredAlert | DeclaredSync | undefined): Pick<DeclaredSync, 'report_to'> {
-  return now?.report_to === undefined ? {} : { report_to: now.report_to };
-}
-
-function withoutSecrets({ connector, config }: DeclaredConnection): unknown {
-  return {
-    connector,
-    config: Object.fromEntries(Object.entries(config).map(([name, value]) => [name, String(value)])),
-  };
-}
-
-function mustKnow(models: ConfigDocument['models'], name: string, where: string): void {
-  if (models[name] === undefined) {
-    const sentence = `${where}.model: there is no model "${name}".`;
-    throw new ActivateError('INPUT_INVALID', sentence, { fields: { yaml: sentence } });
+  const bare = Object.keys(config).find((name) => fields[name]?.widget.type === 'secret');
+  if (bare !== undefined) {
+    throw problem(`config.${bare}`, 'What is secret is never in a file.', howSecrets);
+  }
+  for (const [name, reference] of Object.entries(secrets)) {
+    if (!isSecretReference(reference)) {
+      throw problem(`secrets.${name}`, 'What is secret is never in a file.', howSecrets);
+    }
   }
 }
 
-/** SQL as it is kept and compared: without blanks around it. */
-function trimmed(sql: string): string {
-  return sql.trim();
-}
-
-function inContext(thrown: unknown, what: string): ActivateError {
-  const error = asActivateError(thrown);
-  const said = error.fields === undefined ? error.message : Object.values(error.fields).join(' ');
-  return new ActivateError(error.code, `${what}: ${said}`, {
-    cause: error,
-    fix: error.fix ?? 'What comes before it in the file was applied, the rest was not.',
-  });
-}
+const howSecrets = 'Write it below secrets, as a name in the environment: ${CONNECTION_…}.';
