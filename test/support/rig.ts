@@ -228,24 +228,14 @@ export async function startRig(): Promise<Rig> {
       });
     },
     run: async (sync, options = {}) => {
-      const made = await requestRun(db, {
-        syncId: sync.id,
-        dueAt: now(),
-        cause: 'manual',
-        requestedBy: null,
-        progressTo: null,
-        scope: options.scope ?? 'changes',
-        unguarded: options.unguarded ?? false,
-      });
+      const { scope = 'changes', unguarded = false } = options;
+      const request = { syncId: sync.id, dueAt: now(), cause: 'manual', requestedBy: null } as const;
+      const made = await requestRun(db, { ...request, progressTo: null, scope, unguarded });
       if (made === undefined) {
         throw new Error('A run of this sync is still open.');
       }
       for (let lives = 0; lives < 50; lives += 1) {
-        const steps = lives === 0 ? (options.dieAfter ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-        const life = new Life(steps);
-        const stopped =
-          lives === 0 && options.stopAt !== undefined ? Life.stopped(options.stopAt) : undefined;
-        await live(made.id, stopped ?? { life, far: life.step }, options);
+        await live(made.id, lives === 0 ? firstLife(options) : lifeOf(Number.POSITIVE_INFINITY), options);
         const run = await runById(db, made.id);
         if (run?.state === 'done' || run?.state === 'failed') {
           return run;
