@@ -240,14 +240,18 @@ class Part {
           if (this.taken >= splitRows || this.raw >= splitBytes) {
             return;
           }
-          this.taken += 1;
-          const row = this.rowOf(entry);
-          // Parquet is written at the end of many rows at once: what it takes in is counted instead.
-          this.raw += this.settings.format === 'parquet' ? sizeOf(row) : 0;
-          yield row;
+          yield this.take(entry);
         }
       }
     }
+  }
+
+  private take(entry: PlanEntry): RowValues {
+    this.taken += 1;
+    const row = this.rowOf(entry);
+    // Parquet is written many rows at once: what it takes in is counted instead.
+    this.raw += this.settings.format === 'parquet' ? sizeOf(row) : 0;
+    return row;
   }
 
   private rowOf(entry: PlanEntry): RowValues {

@@ -27,7 +27,8 @@ const row = (id: number, name: string, due: string | null = null): void => {
 const gone = (id: number): void => {
   rig.world.rows = rig.world.rows.filter(([key]) => key !== String(id));
 };
-const all = (): readonly StoredTask[] => [...rig.world.tasks.values()];
+const all = (): readonly StoredTask[] =>
+  [...rig.world.tasks.values()].sort((a, b) => (a.title < b.title ? -1 : 1));
 const only = (): StoredTask => {
   expect(all()).toHaveLength(1);
   return all()[0] as StoredTask;
