@@ -81,7 +81,7 @@ describe.skipIf(noBrowser !== undefined)(
 
       // The warehouse, with a password that is wrong at first.
       await type(ada, '/activate connect');
-      await step(ada, 'Connect a warehouse');
+      await step(ada, 'Connect');
       await submit(ada);
       await step(ada, 'The connection');
       const wrong = new URL(bot.warehouseUrl);
