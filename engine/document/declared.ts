@@ -6,7 +6,7 @@ import type { SyncDetail } from '../services.ts';
 import { parseSettings, settingNames } from '../setup/index.ts';
 import { mustBeAmong, problem } from '../setup/problem.ts';
 import type { DeclaredAlert, DeclaredConnection, DeclaredSync } from './document.ts';
-import { readSettings, writeSettings } from './settings.ts';
+import { readSettings, snake, writeSettings } from './settings.ts';
 
 const own = ['framework', 'model', 'destination', 'schedule', 'time_zone', 'report_to', 'paused'];
 
@@ -73,7 +73,7 @@ export function syncSettingsIn(
 
 /** A name that nothing reads would be a wish that nobody hears. */
 function mustBeSettings(given: Readonly<Record<string, unknown>>, known: readonly string[]): void {
-  const names = Object.keys(writeSettings('notify', Object.fromEntries(known.map((name) => [name, null]))));
+  const names = known.map(snake);
   for (const name of Object.keys(given)) {
     mustBeAmong(name, name, names, 'setting');
   }

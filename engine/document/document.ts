@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, type Document as Parsed, parseDocument, stringify } from 'yaml';
+import { isMap, isNode, isScalar, isSeq, type Document as Parsed, parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
 import { type LineOf, mistakesIn } from './mistakes.ts';
 
@@ -77,20 +77,32 @@ function lineIn(parsed: Parsed, text: string): LineOf {
     let node: unknown = parsed.contents;
     let start: number | undefined;
     for (const name of path) {
-      const pair = isMap(node)
-        ? node.items.find(({ key }) => isScalar(key) && String(key.value) === name)
-        : undefined;
-      const item = isSeq(node) ? node.items[Number(name)] : undefined;
-      const [at] = (((pair?.key ?? item) as { range?: readonly number[] } | undefined)?.range ??
-        []) as number[];
-      if (at === undefined) {
+      const found = within(node, name);
+      if (found === undefined) {
         break;
       }
-      start = at;
-      node = pair === undefined ? item : pair.value;
+      start = found.start;
+      node = found.value;
     }
     return start === undefined ? '' : ` (line ${text.slice(0, start).split('\n').length})`;
   };
+}
+
+/** What stands below a name, and where the name stands. */
+function within(
+  node: unknown,
+  name: string,
+): { readonly start: number | undefined; readonly value: unknown } | undefined {
+  if (isMap(node)) {
+    const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === name);
+    return pair === undefined ? undefined : { start: startOf(pair.key), value: pair.value };
+  }
+  const item = isSeq(node) ? node.items[Number(name)] : undefined;
+  return item === undefined ? undefined : { start: startOf(item), value: item };
+}
+
+function startOf(node: unknown): number | undefined {
+  return isNode(node) ? node.range?.[0] : undefined;
 }
 
 /** Writes a file that {@link readDocument} reads as the same. Parts that are empty are left out. */

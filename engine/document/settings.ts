@@ -90,7 +90,8 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function snake(name: string): string {
+/** A setting's name as a file has it. */
+export function snake(name: string): string {
   return named.includes(name) ? name : name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 

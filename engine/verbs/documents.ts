@@ -387,4 +387,4 @@ function mustFit({ config: fields }: Connector, { config, secrets }: DeclaredCon
   }
 }
 
-const howSecrets = 'Write it below secrets, as a name in the environment: ${CONNECTION_…}.';
+const howSecrets = `Write it below secrets, as a name in the environment: \${CONNECTION_…}.`;
