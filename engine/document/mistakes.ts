@@ -47,10 +47,11 @@ export function mistakesIn(all: readonly string[]): ActivateError {
 export function whileApplying(thrown: unknown, path: readonly string[], lineOf: LineOf): ActivateError {
   const error = asActivateError(thrown);
   const sentence = sentencesOf(error, path, lineOf).join('\n');
+  const fix = 'What comes before it in the file was applied, the rest was not.';
   return new ActivateError(error.code, sentence, {
     cause: error,
-    fix: 'What comes before it in the file was applied, the rest was not.',
-    fields: { yaml: sentence },
+    fix,
+    fields: { yaml: `${sentence}\n${fix}` },
   });
 }
 
