@@ -52,13 +52,7 @@ function buttonsFor(sync: Named, failure: Failure): readonly (Action | undefined
   const edit = button('Edit', editCommands[sync.framework], { [editField(sync)]: name });
   const pause = button('Pause', 'pause', { name });
   if (failure.code === 'GUARD_TRIPPED') {
-    const confirm = 'This lets the next run do what it was stopped from doing. Go on?';
-    return [
-      button('Preview', 'preview', { name }, { style: 'primary' }),
-      button('Run anyway', 'run', { name, anyway: 'true' }, { style: 'danger', confirm }),
-      edit,
-      pause,
-    ];
+    return [...guardButtons(name), edit, pause];
   }
   const rows = (failure.refusals?.length ?? 0) > 0;
   return [
@@ -67,6 +61,15 @@ function buttonsFor(sync: Named, failure: Failure): readonly (Action | undefined
     rows ? button('Errors as CSV', 'errors', { name, csv: 'true' }) : undefined,
     edit,
     pause,
+  ];
+}
+
+/** What can be done about a run that stopped and asks. */
+export function guardButtons(name: string): readonly Action[] {
+  const confirm = 'This lets the next run do what it was stopped from doing. Go on?';
+  return [
+    button('Preview', 'preview', { name }, { style: 'primary' }),
+    button('Run anyway', 'run', { name, anyway: 'true' }, { style: 'danger', confirm }),
   ];
 }
 

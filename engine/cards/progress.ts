@@ -1,7 +1,7 @@
 import type { Block, Card } from '../contracts/card.ts';
 import type { Run, RunCounts } from '../store/runs.ts';
 import { actions, button, context, count, fields, text } from './build.ts';
-import { reasonBlocks } from './failure.ts';
+import { guardButtons, reasonBlocks } from './failure.ts';
 
 /** One line that says what a run came to. */
 export function summary(run: Pick<Run, 'state' | 'counts' | 'error'>): string {
@@ -69,7 +69,10 @@ export function progressCard(
     };
   }
   const failed = run.state === 'failed' || (run.counts.failed ?? 0) > 0;
-  const retry = button('Retry', 'retry', { name: alert }, { style: 'primary' });
+  const asks = run.error?.code === 'GUARD_TRIPPED';
+  const retry = asks
+    ? guardButtons(alert)
+    : [button('Retry', 'retry', { name: alert }, { style: 'primary' })];
   return {
     title,
     tone: failed ? 'bad' : 'good',
@@ -79,7 +82,7 @@ export function progressCard(
       ...remarks(run.counts),
       context(`Took ${took}`),
       actions(
-        failed ? retry : undefined,
+        ...(failed ? retry : []),
         (run.counts.refusals?.length ?? 0) > 0 ? button('Errors', 'errors', { name: alert }) : undefined,
         button('Show', 'show', { name: alert }),
         button('History', 'history', { name: alert }),
