@@ -224,7 +224,7 @@ async function carryGroup<T>(
     signal.throwIfAborted();
     const error = asActivateError(thrown);
     log.debug({ run: run.id, code: error.code }, 'rows go item by item');
-    again = error.retry === 'unknown';
+    again = error.retry === 'unknown' || error.code === 'BUG';
     return false;
   });
   if (filled) {
@@ -232,7 +232,9 @@ async function carryGroup<T>(
     return { carried: { outcomes: [], trouble: undefined, unsure: new Set() }, jobs: noJobs };
   }
   const jobs = await jobsOf(group.chunks, handover, tally, again);
-  return { carried: await courier.carry(jobs.jobs), jobs };
+  const carried = await courier.carry(jobs.jobs);
+  // Whatever became of them one by one: they may have got through when they went all at once.
+  return { carried: again ? { ...carried, unsure: new Set(jobs.jobs.keys()) } : carried, jobs };
 }
 
 /** What there is to do for the changes of some chunks; `again` when all of it may have got through before. */

@@ -61,6 +61,8 @@ export class World {
   fields: FieldSpec[] = [];
   limits: BatchLimits = { rows: 100, concurrency: 2 };
   findLagMs = 0;
+  /** Takes many new rows at once, where a test says how. */
+  fill: Objects['fill'];
   /** Asked before each call; scripted per test. */
   trouble: (got: Got) => Trouble | undefined = () => undefined;
   /** Told before and after whatever is done: where a process can die. */
@@ -78,6 +80,7 @@ export class World {
     this.fields = [];
     this.limits = { rows: 100, concurrency: 2 };
     this.findLagMs = 0;
+    this.fill = undefined;
     this.trouble = () => undefined;
     this.step = () => undefined;
   }
@@ -232,6 +235,7 @@ function objectsOf(world: World): Objects {
       }
       return world.handle(operation, items, call, (item) => write(world, operation, match, item, call.again));
     },
+    fill: async (batch, call) => (await world.fill?.(batch, call)) ?? false,
     find: async (_object, field, values) =>
       new Map(
         [...world.records.values()].flatMap((record) =>

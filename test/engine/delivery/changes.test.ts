@@ -214,4 +214,29 @@ describe('delivering changes', () => {
 
     expect(there()).toEqual(['a Ann']);
   });
+
+  it('rows that may have gone through all at once are not forgotten when they fail one by one', async () => {
+    const sync = await rig.sync(
+      'objects',
+      { object: 'thing', mode: 'mirror', match: ['id'], fields: [from('id'), from('name')] },
+      { columns: [number('id'), text('name')] },
+    );
+    rig.world.rows = [
+      ['1', 'Ann'],
+      ['2', 'Bob'],
+    ];
+    rig.world.fill = async () => {
+      rig.world.records.set('[1]', { id: 1, name: 'Ann' }).set('[2]', { id: 2, name: 'Bob' });
+      throw failure('OUTCOME_UNKNOWN');
+    };
+    rig.world.trouble = () => ({ thrown: failure('AUTH_REJECTED') });
+    expect((await rig.run(sync)).state).toBe('failed');
+    expect(rig.world.calls[0]).toMatchObject({ verb: 'upsert', again: true });
+
+    rig.world.fill = undefined;
+    rig.world.trouble = () => undefined;
+    rig.world.rows = [['1', 'Ann']];
+    await rig.run(sync);
+    expect([...rig.world.records.keys()]).toEqual(['[1]']);
+  });
 });
