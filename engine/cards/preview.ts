@@ -5,19 +5,14 @@ import { reasonBlocks } from './failure.ts';
 
 /** What a run would do, for the card of a sync. Nothing was sent. */
 export function previewCard(name: string, dry: DryRun): Card {
-  const { rows, added, changed, removed } = dry.totals;
+  const { added, changed, removed } = dry.totals;
   const changes = added + changed + removed;
   const said = (number: number): string => number.toLocaleString('en');
   return {
     title: `A run of ${name} now`,
     tone: dry.objection === undefined ? 'neutral' : 'warning',
     blocks: [
-      text(
-        bold(changes === 0 ? 'There is nothing to send. ' : `${count(changes, 'change')}: `),
-        changes === 0
-          ? `All ${said(rows)} rows are as they were sent.`
-          : `${said(added)} new, ${said(changed)} changed, ${said(removed)} gone, of ${said(rows)} rows.`,
-      ),
+      whatChanges(dry),
       ...(dry.objection === undefined ? [] : [text('⚠️ It would stop and ask: ', dry.objection)]),
       ...dryRunBlocks(dry, { first: 3 }),
       context(
@@ -27,6 +22,25 @@ export function previewCard(name: string, dry: DryRun): Card {
     ],
     fallback: `A run of ${name} now: ${count(changes, 'change')}`,
   };
+}
+
+/** How many changes there are; a first run may take all rows as known. */
+function whatChanges({ totals, takesAsKnown }: DryRun): Block {
+  const { rows, added, changed, removed } = totals;
+  const changes = added + changed + removed;
+  const said = (number: number): string => number.toLocaleString('en');
+  if (takesAsKnown) {
+    return text(
+      bold('This would be its first run: '),
+      `it takes all ${said(rows)} rows as known, and sends none.`,
+    );
+  }
+  return changes === 0
+    ? text(bold('There is nothing to send. '), `All ${said(rows)} rows are as they were sent.`)
+    : text(
+        bold(`${count(changes, 'change')}: `),
+        `${said(added)} new, ${said(changed)} changed, ${said(removed)} gone, of ${said(rows)} rows.`,
+      );
 }
 
 /** What would be done, some of it as it would be sent, and why rows would be refused. */

@@ -21,7 +21,7 @@ export function wordsIn(declared: unknown): readonly string[] {
 }
 
 /** What syncs and alerts have in common, as it will be kept. Throws INPUT_INVALID at the name at fault. */
-export function whole({ schedule, time_zone, report_to, paused }: DeclaredAlert | DeclaredSync) {
+function whole({ schedule, time_zone, report_to, paused }: DeclaredAlert | DeclaredSync) {
   if (report_to !== undefined && parseTarget(report_to) === undefined) {
     throw problem(
       'report_to',

@@ -19,6 +19,8 @@ export interface DryRun {
   readonly refusals: readonly { readonly reason: string; readonly count: number; readonly example: string }[];
   /** Why the run would stop and ask. */
   readonly objection: string | undefined;
+  /** It would be the first, and take the rows that are there as known: nothing would be sent. */
+  readonly takesAsKnown: boolean;
 }
 
 /** Makes a framework that rehearses. */
@@ -68,6 +70,10 @@ export async function rehearseRun(
       changed: request.kind === 'window' ? 0 : counts.changed - counts.silent,
       removed: request.kind === 'window' ? 0 : counts.removed,
     };
+    const takesAsKnown = known === 'none' && request.silentFirst && !sync.resend;
+    if (takesAsKnown) {
+      return { ...answer(rehearsal, totals, 0, undefined), takesAsKnown };
+    }
     const told = known === 'none' ? nothingLines() : toldLines(parts, sync.id);
     const planned = plannedOf(
       { ...parts, run, sync, model, totals, chunks, told, signal },
@@ -122,6 +128,7 @@ function answer(
     sample: rehearsal.sample,
     refusals: [...rehearsal.refusals].map(([reason, about]) => ({ reason, ...about })),
     objection,
+    takesAsKnown: false,
   };
 }
 

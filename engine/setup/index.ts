@@ -26,8 +26,6 @@ const settingsOf = {
   tasks: tasksSettings,
 } as const satisfies Record<DeliveryFramework, z.ZodType>;
 
-export const deliveryFrameworks = Object.keys(settingsOf) as readonly DeliveryFramework[];
-
 /** All settings that a framework has. */
 export function settingNames(framework: DeliveryFramework): readonly string[] {
   return Object.keys(settingsOf[framework].shape);

@@ -67,7 +67,7 @@ export function syncVerbs(parts: VerbParts, examiner: Examiner): Services['syncs
 }
 
 /** A sync with everything that describes it. */
-export async function detailOf(parts: VerbParts, sync: Sync): Promise<SyncDetail> {
+async function detailOf(parts: VerbParts, sync: Sync): Promise<SyncDetail> {
   if (sync.framework === 'notify') {
     return alertDetail(parts, sync);
   }

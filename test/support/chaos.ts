@@ -3,7 +3,7 @@ import type { Outcome } from '../../engine/contracts/destination.ts';
 import { failure, type Got, type Trouble } from './memory.ts';
 
 /** Numbers from 0 up to 1, the same for the same seed. */
-export function dice(seed: number): () => number {
+function dice(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
