@@ -3,7 +3,7 @@ import { connectors } from '../../../connectors/index.ts';
 import type { ObjectsSettings } from '../../../engine/model/objects.ts';
 import { parseSchedule } from '../../../engine/schedule/cron.ts';
 import { startApp, type TestApp, waitForRun } from '../../support/app.ts';
-import { freshDb, type FreshDb } from '../../support/postgres.ts';
+import { type FreshDb, freshDb } from '../../support/postgres.ts';
 
 let t: TestApp;
 let crm: FreshDb;
@@ -47,6 +47,7 @@ async function sync(settings: Partial<ObjectsSettings> = {}): Promise<string> {
       sql: 'select id, name, seats, email from accounts',
       key: ['id'],
       destination: 'crm',
+      startsNow: true,
       schedule: parseSchedule('0 0 1 1 *', 'UTC'),
       settings: {
         object: 'public.contacts',
@@ -70,7 +71,12 @@ describe('objects', () => {
   it('writes all rows at the first run, and none at the next', async () => {
     const name = await sync();
 
-    expect((await last(name))?.counts).toMatchObject({ rows: 20, added: 20, done: { written: 20 }, failed: 0 });
+    expect((await last(name))?.counts).toMatchObject({
+      rows: 20,
+      added: 20,
+      done: { written: 20 },
+      failed: 0,
+    });
     expect(await there()).toEqual(await wanted());
     const again = await t.run(name);
     expect(again.counts).toMatchObject({ rows: 20, before: 20, added: 0, changed: 0, done: {} });
