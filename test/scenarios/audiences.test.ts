@@ -82,6 +82,6 @@ identifiers: { email: email }
   };
 }
 
-scenario(play, { connector: 'mailchimp', start: mailchimp, thorough: true });
+scenario(play, { connector: 'mailchimp', start: mailchimp, sigkill: true });
 scenario(play, { connector: 'facebook', start: facebook });
 scenario(play, { connector: 'webhook', start: webhook });

@@ -83,6 +83,6 @@ async function webhook(): Promise<FarSide> {
   };
 }
 
-scenario(play, { connector: 'amplitude', start: amplitude, thorough: true });
+scenario(play, { connector: 'amplitude', start: amplitude, sigkill: true });
 scenario(play, { connector: 'mixpanel', start: mixpanel });
 scenario(play, { connector: 'webhook', start: webhook });

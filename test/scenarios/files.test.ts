@@ -164,6 +164,6 @@ async function webhook(): Promise<FarSide> {
 
 scenario(play, { connector: 's3', start: s3 });
 if (hasSshd) {
-  scenario(play, { connector: 'sftp', start: sftp, thorough: true });
+  scenario(play, { connector: 'sftp', start: sftp, sigkill: true });
 }
 scenario(play, { connector: 'webhook', start: webhook });

@@ -125,7 +125,7 @@ async function webhook(): Promise<FarSide> {
   };
 }
 
-scenario(play, { connector: 'postgres', start: postgres, thorough: true });
+scenario(play, { connector: 'postgres', start: postgres, sigkill: true, terminal: true });
 scenario(play, { connector: 'mongodb', start: mongodb });
 scenario(play, { connector: 'salesforce', start: salesforce });
 scenario(play, { connector: 'webhook', start: webhook });

@@ -5,8 +5,10 @@ import { activate } from './terminal.ts';
 export interface Destination {
   readonly connector: string;
   readonly start: () => Promise<FarSide>;
-  /** Also with processes of their own: one that is killed, and the command line. */
-  readonly thorough?: boolean;
+  /** A worker in a process of its own is killed too. */
+  readonly sigkill?: boolean;
+  /** It is run from the command line too. */
+  readonly terminal?: boolean;
 }
 
 /** The whole life of a sync, from a file to the end of its worst day. */
@@ -90,13 +92,13 @@ export function scenario(play: Play, destination: Destination): void {
     });
 
     it.sequential('nor when the process itself is killed', async (context) => {
-      context.skip(destination.thorough !== true, 'once for each framework');
+      context.skip(destination.sigkill !== true, 'once for each framework');
       await stage.dieInRun('own process', 1);
       await stage.isAsWanted();
     });
 
     it.sequential('says in the terminal what a run came to', async (context) => {
-      context.skip(destination.thorough !== true, 'once for each framework');
+      context.skip(destination.terminal !== true, 'once is enough');
       await stage.add(2);
 
       const { code, out, err } = await activate(['run', sync, '--wait', '--json'], stage.house.env);

@@ -107,7 +107,7 @@ async function webhook(): Promise<FarSide> {
   };
 }
 
-scenario(play, { connector: 'asana', start: asana, thorough: true });
+scenario(play, { connector: 'asana', start: asana, sigkill: true });
 scenario(play, { connector: 'jira', start: jira });
 scenario(play, { connector: 'salesforce', start: salesforce });
 scenario(play, { connector: 'webhook', start: webhook });
