@@ -158,13 +158,16 @@ export class Stage {
   /** A run in which workers are struck down one after the other, each at some piece, and the last one ends it. */
   async dieInRun(where: 'here' | 'own process', deaths: number): Promise<void> {
     const pieces = await this.piecesOfRun();
+    let left = pieces;
     await this.change('update accounts set name = $1 where id = 9', [`Renamed ${this.rows}`]);
     await this.change('update accounts set gone = true where id = $1', [this.rows - 25]);
     await this.add(20);
     await this.house.start(sync);
     const log: string[] = [];
     for (let death = 1; death <= deaths; death += 1) {
-      const at = 1 + Math.floor(Math.random() * pieces);
+      const at = 1 + Math.floor(Math.random() * left);
+      // Whoever goes on has to say again at least what was not answered.
+      left = Math.max(1, left - at);
       const how: Struck = Math.random() < 0.5 ? 'arrived' : 'lost';
       log.push(`struck at piece ${at} of ${pieces}, which ${how === 'lost' ? 'was lost' : 'arrived'}`);
       const struck = this.gate.strike(at, how).then(() => 'struck' as const);
