@@ -2,7 +2,7 @@ import type { Client, FieldDef, Pool, PoolClient, PoolConfig, QueryArrayConfig }
 import type { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
 import { withoutSemicolon } from '../../engine/contracts/sql.ts';
-import { cancel } from './cancel.ts';
+import { cancel, dropAfter } from './cancel.ts';
 import { clientConfig, type Login } from './config.ts';
 import { CopyOut } from './copy-out.ts';
 import { type Asked, explain } from './errors.ts';
@@ -115,7 +115,8 @@ async function beginReading(
   let here: { pid: string; encoding: string };
   try {
     // Several statements at once, which only the simple protocol can; nothing of a person's is in them.
-    const results = (await client.query(opening(limits.timeoutMs))) as unknown as { rows: (typeof here)[] }[];
+    const question = { text: opening(limits.timeoutMs), query_timeout: silenceAfter(limits) };
+    const results = (await client.query(question)) as unknown as { rows: (typeof here)[] }[];
     here = results.at(-1)?.rows[0] as typeof here;
   } catch (thrown) {
     client.release(true);
@@ -134,8 +135,12 @@ function reading(
   let stopping: Promise<void> | undefined;
   let broken = false;
   let copying: CopyOut | undefined;
+  const silences: ReturnType<typeof dropAfter>[] = [];
   const stop = (): void => {
-    stopping ??= cancel(newClient(), here.pid);
+    if (stopping === undefined) {
+      stopping = cancel(newClient(), here.pid);
+      silences.push(dropAfter(client));
+    }
   };
   limits.signal?.addEventListener('abort', stop, { once: true });
   if (limits.signal?.aborted === true) {
@@ -151,8 +156,7 @@ function reading(
           values: [...values],
           rowMode: 'array',
           queryMode: 'extended',
-          // The server keeps the limit; this is for a server that went silent.
-          query_timeout: limits.timeoutMs + 5000,
+          query_timeout: silenceAfter(limits),
         } satisfies QueryArrayConfig & { queryMode: string; query_timeout: number };
         return await client.query<(string | null)[]>(question);
       } catch (thrown) {
@@ -164,6 +168,7 @@ function reading(
       const text = textOf(wrapped);
       const copy = client.query(new CopyOut(text.text));
       copying = copy;
+      silences.push(dropAfter(client, silenceAfter(limits)));
       const next = (): Promise<Buffer | undefined> =>
         copy.next().catch((thrown: unknown) => {
           broken ||= (thrown as { severity?: string }).severity === undefined;
@@ -182,13 +187,22 @@ function reading(
         copying?.abandon();
       }
       if (!broken) {
-        await client.query('ROLLBACK').catch(() => {
+        const question = { text: 'ROLLBACK', query_timeout: silenceAfter(limits) };
+        await client.query(question).catch(() => {
           broken = true;
         });
+      }
+      for (const silence of silences) {
+        silence.answered();
       }
       client.release(broken);
     },
   };
+}
+
+/** In ms. The server keeps the limit; this is for a server that went silent. */
+function silenceAfter(limits: Limits): number {
+  return limits.timeoutMs + 5000;
 }
 
 function textOf(wrapped: string | Wrapped): { text: string; query?: { sql: string; at: number } } {

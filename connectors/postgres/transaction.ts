@@ -1,12 +1,14 @@
-import type { Client, Pool, PoolClient, QueryArrayConfig } from 'pg';
+import type { Client, Pool, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { cancel } from './cancel.ts';
+import { cancel, dropAfter } from './cancel.ts';
 import type { Login } from './config.ts';
 import { CopyIn } from './copy-in.ts';
 import { explain, type Failure } from './errors.ts';
 
 const statementMs = 120_000;
 const lockMs = 10_000;
+/** The server keeps the limit; this is for a server that went silent. */
+const silenceMs = statementMs + 5000;
 
 /** A transaction that writes. */
 export interface Transaction {
@@ -57,14 +59,16 @@ export async function transact<T>(place: Place, work: (transaction: Transaction)
   });
   let stopping: Promise<void> | undefined;
   let pid: string | undefined;
+  let silence: ReturnType<typeof dropAfter> | undefined;
   const stop = (): void => {
     stopping ??= pid === undefined ? undefined : cancel(place.newClient(), pid);
+    silence ??= dropAfter(client);
   };
   signal.addEventListener('abort', stop, { once: true });
   let broken = true;
   try {
     // Several statements at once, which only the simple protocol can; nothing of a person's is in them.
-    const results = (await client.query(opening)) as unknown as { rows: { pid: string }[] }[];
+    const results = (await ask(client, opening)) as unknown as { rows: { pid: string }[] }[];
     pid = results.find((result) => result.rows.length > 0)?.rows[0]?.pid;
     const answer = await work(transactionOn(client, signal));
     await stopping;
@@ -77,6 +81,7 @@ export async function transact<T>(place: Place, work: (transaction: Transaction)
     throw isUnknown(thrown) ? thrown : failed(thrown);
   } finally {
     signal.removeEventListener('abort', stop);
+    silence?.answered();
     client.release(broken);
   }
 }
@@ -86,7 +91,7 @@ function transactionOn(client: PoolClient, signal: AbortSignal): Transaction {
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
     if (!marked) {
-      await client.query('RELEASE SAVEPOINT here; SAVEPOINT here');
+      await ask(client, 'RELEASE SAVEPOINT here; SAVEPOINT here');
     }
     try {
       const answer = await work();
@@ -94,7 +99,7 @@ function transactionOn(client: PoolClient, signal: AbortSignal): Transaction {
       return answer;
     } catch (thrown) {
       if ((thrown as Failure).severity !== undefined) {
-        await client.query('ROLLBACK TO SAVEPOINT here');
+        await ask(client, 'ROLLBACK TO SAVEPOINT here');
         marked = true;
       }
       throw thrown;
@@ -107,21 +112,27 @@ function transactionOn(client: PoolClient, signal: AbortSignal): Transaction {
           text,
           values: [...values],
           rowMode: 'array',
-          // The server keeps the limit; this is for a server that went silent.
-          query_timeout: statementMs + 5000,
+          query_timeout: silenceMs,
         } satisfies QueryArrayConfig & { query_timeout: number };
         return (await client.query<(string | null)[]>(question)).rows;
       }),
-    copy: (text, bytes) => guarded(() => client.query(new CopyIn(text, bytes)).done),
+    copy: (text, bytes) =>
+      guarded(async () => {
+        const silence = dropAfter(client, silenceMs);
+        await client.query(new CopyIn(text, bytes)).done.finally(silence.answered);
+      }),
   };
+}
+
+function ask(client: PoolClient, text: string): Promise<QueryResult> {
+  return client.query({ text, query_timeout: silenceMs } as QueryConfig);
 }
 
 async function commit(client: PoolClient, login: Login, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   let command: string;
   try {
-    const question = { text: 'COMMIT', query_timeout: statementMs } as const;
-    command = (await client.query(question)).command;
+    command = (await ask(client, 'COMMIT')).command;
   } catch (thrown) {
     const { severity, code = '' } = thrown as Failure;
     if (severity === undefined || /^(08|57P)/.test(code)) {
@@ -144,7 +155,7 @@ async function isBroken(client: PoolClient, thrown: unknown): Promise<boolean> {
     thrown instanceof ActivateError ? isUnknown(thrown) : (thrown as Partial<Failure>).severity === undefined;
   return (
     lost ||
-    client.query('ROLLBACK').then(
+    ask(client, 'ROLLBACK').then(
       () => false,
       () => true,
     )

@@ -12,6 +12,7 @@ import type {
   Value,
 } from '../../engine/contracts/destination.ts';
 import { call, type Opened, openFor } from '../support/connect.ts';
+import { type Struck, startGate } from '../support/gate.ts';
 import { type FreshDb, freshDb } from '../support/postgres.ts';
 
 let fresh: FreshDb;
@@ -789,6 +790,35 @@ describe('a batch as a whole', () => {
     await holder.end();
     expect(await rowsOf(t)).toEqual([{ id: 1, n: 5 }]);
   });
+
+  it('stops some seconds after the signal when the server has gone silent, wherever that is', async () => {
+    const t = await table('id int primary key, n int');
+    const port = Number(new URL(fresh.url).port);
+    const rows = Array.from({ length: 1500 }, (_, id) => ({ id, n: 1 }));
+    const struckAt = async (piece: number, how: Struck): Promise<void> => {
+      const gate = await startGate(port);
+      const url = new URL(fresh.url);
+      url.port = String(gate.port);
+      const other = await openFor(postgres, { url: url.href });
+      const gone = new AbortController();
+      const reason = new Error('stopped');
+      const struck = gate.strike(piece, how);
+      const batch = batchOf(t, 'upsert', rows);
+      const written = objectsIn(other).write(batch, call({ signal: gone.signal }));
+      const ended = expect(written).rejects.toBe(reason);
+      await struck;
+      gone.abort(reason);
+      await ended;
+      await other.close();
+      await gate.close();
+    };
+
+    // From the first statement of the transaction to the bytes of its COPY.
+    const pieces = [7, 8, 9, 10];
+    await Promise.all(pieces.flatMap((piece) => [struckAt(piece, 'lost'), struckAt(piece, 'arrived')]));
+
+    expect(await rowsOf(t)).toEqual([]);
+  }, 40_000);
 
   it.each([
     ['before', []],
