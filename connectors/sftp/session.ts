@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type Client from 'ssh2-sftp-client';
 import type { Login } from './config.ts';
 import { endOfFile, explainAttempt, type Failure, Fault, type HostKey, noSuchFile } from './errors.ts';
@@ -53,6 +54,9 @@ export async function connect(ClientOf: ClientClass, login: Login, signal?: Abor
   client.on('ready', () => {
     seen.loggedIn = true;
   });
+  // Without the native part of `ssh2`, which not every machine can build, a packet leaves in pieces: each of them would
+  // wait for the far side's delayed acknowledgement of the one before.
+  client.on('connect', () => wireOf(client).setNoDelay(true));
   const waits = createWaits(signal);
   client.on('close', () => waits.fail(new Fault(undefined, 'the connection is closed')));
   const settings = settingsOf(login, (hostKey) => {
@@ -78,6 +82,11 @@ export async function connect(ClientOf: ClientClass, login: Login, signal?: Abor
       login,
     );
   }
+}
+
+/** The connection under the package's, which has no type there. */
+function wireOf(client: Client): Pick<Socket, 'setNoDelay' | 'destroy'> {
+  return (client as unknown as { readonly client: Pick<Socket, 'setNoDelay' | 'destroy'> }).client;
 }
 
 function settingsOf(login: Login, see: (key: HostKey) => void): Settings {
@@ -288,7 +297,7 @@ function offers(sftp: Sftp, extension: string): boolean {
 
 /** The package's own `end` leaves a connection open that did not come as far as SFTP. */
 function destroy(client: Client): void {
-  (client as unknown as { readonly client: { destroy(): void } }).client.destroy();
+  wireOf(client).destroy();
 }
 
 /** The same, unless the signal comes first. */

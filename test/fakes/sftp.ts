@@ -84,6 +84,7 @@ export async function startFakeSftp(kex?: readonly string[]): Promise<FakeSftp> 
   };
   const server = new Server(options, (client) => {
     const socket = (client as unknown as { readonly _sock: Socket })._sock;
+    socket.setNoDelay(true);
     sockets.add(socket);
     state.connections += 1;
     state.open += 1;
