@@ -4,12 +4,7 @@ import { createServer } from 'node:net';
 import { cpus } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { benchAlerts } from './alerts.ts';
-import { benchMessages } from './messages.ts';
-import { benchPlanner } from './planner.ts';
-import { benchSchedules } from './schedules.ts';
 import { endProcess, ownDatabase } from './support.ts';
-import { benchSyncs } from './syncs.ts';
 
 const parts = ['planner', 'messages', 'schedules', 'alerts', 'syncs'] as const;
 const { values, positionals } = parseArgs({
@@ -24,10 +19,12 @@ const { values, positionals } = parseArgs({
 const wanted = (part: (typeof parts)[number]): boolean =>
   positionals.length === 0 || positionals.includes(part);
 
+// A part is loaded when it is wanted: its memory is read from this process.
 say(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}`);
 const own = await ownDatabase();
 try {
   if (wanted('messages')) {
+    const { benchMessages } = await import('./messages.ts');
     for (const one of await benchMessages(own.url, Number(values.messages), [50, 1])) {
       say(
         `messages to ${one.channels} channels: ${Math.round(one.perSecond)}/s, CPU ${one.cpuMsPerMessage.toFixed(2)} ms each (targets: 2000/s, 0.5 ms); beside it the Slack ${one.slackCpuMs.toFixed(2)} ms, the database ${one.databaseCpuMs.toFixed(2)} ms`,
@@ -39,12 +36,14 @@ try {
     await onRedis();
   }
   if (wanted('alerts')) {
+    const { benchAlerts } = await import('./alerts.ts');
     const one = await benchAlerts(own.url, Number(values.alerts));
     say(
       `${one.alerts} unchanged alerts due at once: started after p50 ${Math.round(one.p50)} ms, p99 ${Math.round(one.p99)} ms, all done after ${one.seconds.toFixed(1)} s, CPU ${one.cpuMsPerRun.toFixed(1)} ms each, the database ${one.databaseCpuMs.toFixed(1)} ms`,
     );
   }
   if (wanted('syncs')) {
+    const { benchSyncs } = await import('./syncs.ts');
     const all = await benchSyncs(own.url, Number(values.rows));
     const limit = all[0]?.seconds ?? 0;
     for (const { what, seconds, cpuSeconds, serverCpuSeconds, peakMb } of all) {
@@ -54,6 +53,7 @@ try {
     }
   }
   if (wanted('planner')) {
+    const { benchPlanner } = await import('./planner.ts');
     await benchPlanner({ rows: Number(values.rows), url: own.url });
   }
 } finally {
@@ -61,6 +61,7 @@ try {
 }
 
 async function schedules(on: string, redisUrl: string | undefined): Promise<void> {
+  const { benchSchedules } = await import('./schedules.ts');
   for (const finish of [false, true]) {
     const { syncs, p50, p99 } = await benchSchedules(own.url, Number(values.syncs), { redisUrl, finish });
     const body = finish ? 'a run that writes its end' : 'an empty run';
