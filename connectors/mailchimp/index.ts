@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Member, Outcome, Value } from '../../engine/contracts/destination.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
 import { config, loginOf } from './config.ts';
 import { type Endpoint, openEndpoint, version } from './endpoint.ts';
@@ -60,10 +61,15 @@ const contact = z.object({
   tags: z.array(z.object({ id: z.coerce.string() })).default([]),
 });
 
-const upserted = z.object({
+const enrolled = z.object({
   new_members: z.array(contact),
-  updated_members: z.array(contact),
-  errors: z.array(z.object({ email_address: z.string(), error: z.string().default('') })),
+  errors: z.array(
+    z.object({
+      email_address: z.string(),
+      error: z.string().default(''),
+      error_code: z.string().default(''),
+    }),
+  ),
 });
 
 const segmented = z.object({
@@ -72,8 +78,8 @@ const segmented = z.object({
 });
 
 /**
- * Makes contacts of those who are none, then tags those who lack the tag. The contacts tell who does: nothing promises
- * that the call that tags knows somebody who had the tag already from an address that it does not know.
+ * Makes contacts of those who are none, then tags those who lack the tag. Who is not among those that were tagged is
+ * tagged alone: nothing promises that the call for many knows somebody who had the tag from an address without a contact.
  */
 async function add(
   endpoint: Endpoint,
@@ -81,55 +87,118 @@ async function add(
   members: readonly Member[],
   { signal }: Call,
 ): Promise<readonly Outcome[]> {
-  await nameOfTag(endpoint, place, signal);
+  const name = await nameOfTag(endpoint, place, signal);
   const refusals = members.map(refusalOf);
   const good = members.filter((_, at) => refusals[at] === undefined);
   if (good.length === 0) {
     return refusals.filter((refusal) => refusal !== undefined);
   }
-  const { new_members: made, updated_members: known, errors } = await upsert(endpoint, place, good, signal);
-  const reasons = new Map(errors.map((error) => [plain(error.email_address), error.error]));
-  const tagged = new Map(
-    [...made, ...known].map(({ email_address: address, tags }) => [
-      plain(address),
-      tags.some(({ id }) => id === place.tag),
-    ]),
-  );
-  const lacking = [...tagged].flatMap(([address, has]) => (has ? [] : [address]));
-  if (lacking.length > 0) {
-    const { members_added: added } = await segment(endpoint, place, { members_to_add: lacking }, signal);
+  // Rows may share an address, and Mailchimp refuses the second one.
+  const people: People = new Map(good.map((member) => [addressOf(member), member.traits]));
+  const reasons = new Map<string, string>();
+  const tagged = await enroll(endpoint, place, people, reasons, signal);
+  const lacking = (): readonly string[] => [...tagged].flatMap(([address, has]) => (has ? [] : [address]));
+  if (lacking().length > 0) {
+    const { members_added: added } = await segment(endpoint, place, { members_to_add: lacking() }, signal);
     for (const { email_address: address } of added) {
       tagged.set(plain(address), true);
     }
   }
+  for (const address of lacking()) {
+    tagged.set(address, await tagAlone(endpoint, place, { name, status: 'active' }, address, signal));
+  }
   return members.map((member, at) => refusals[at] ?? outcomeOf(member, reasons, tagged));
 }
 
-/** Only `status_if_new` is sent: a `status` would subscribe people again who have left. */
-function upsert(
+type People = ReadonlyMap<string, Member['traits']>;
+
+/**
+ * Makes contacts, and writes the facts about those who were contacts before; adds to `reasons` why it can't. Returns who
+ * is one now, and whether they are known to have the tag. The call for many knows only `status`, which with
+ * `update_existing` would subscribe people again who have left; so it makes contacts, and what is there is written one by
+ * one with `status_if_new`.
+ */
+async function enroll(
   endpoint: Endpoint,
-  { audience }: Place,
-  members: readonly Member[],
+  place: Place,
+  people: People,
+  reasons: Map<string, string>,
   signal: AbortSignal,
-): Promise<z.output<typeof upserted>> {
-  // Rows may share an address, and Mailchimp refuses the second one.
-  const contacts = new Map(members.map((member) => [addressOf(member), member.traits]));
+): Promise<Map<string, boolean>> {
+  const { statusIfNew } = endpoint.login;
   const json = {
-    members: [...contacts].map(([address, traits]) => ({
-      email_address: address,
-      status_if_new: endpoint.login.statusIfNew,
-      ...(Object.keys(traits).length === 0 ? {} : { merge_fields: mergeFieldsOf(traits) }),
+    members: [...people].map(([address, traits]) => ({
+      ...described(address, traits),
+      status: statusIfNew,
     })),
-    update_existing: true,
+    update_existing: false,
     // All tags of a contact would be replaced, those of others too.
     sync_tags: false,
   };
-  const query = { skip_merge_validation: true };
-  return endpoint.ask(
-    { method: 'POST', path: `lists/${audience}`, query, json, people: true, repeatable: true, signal },
-    upserted,
+  const path = `lists/${place.audience}`;
+  const asked = { query: { skip_merge_validation: true }, people: true, repeatable: true, signal } as const;
+  const { new_members: made, errors } = await endpoint.ask(
+    { method: 'POST', path, json, ...asked },
+    enrolled,
+  );
+  const tagged = new Map(made.map(({ email_address: address }) => [plain(address), false]));
+  for (const { email_address: quoted, error, error_code: code } of errors) {
+    const address = plain(quoted);
+    const traits = people.get(address) ?? {};
+    if (code !== 'ERROR_CONTACT_EXISTS') {
+      reasons.set(address, refused(theirWords(error, [address, traits])));
+    } else if (Object.keys(traits).length === 0) {
+      tagged.set(address, false);
+    } else {
+      const one = { ...described(address, traits), status_if_new: statusIfNew };
+      const request = {
+        method: 'PUT',
+        path: `${path}/members/${idOf(address)}`,
+        json: one,
+        ...asked,
+      } as const;
+      const answer = await endpoint.ask(request, contact).catch(rowRejected);
+      if (answer instanceof ActivateError) {
+        reasons.set(address, answer.message);
+      } else {
+        const has = answer.tags.some(({ id }) => id === place.tag);
+        tagged.set(address, has);
+      }
+    }
+  }
+  return tagged;
+}
+
+function rowRejected(thrown: unknown): ActivateError {
+  if (thrown instanceof ActivateError && thrown.code === 'ROW_REJECTED') {
+    return thrown;
+  }
+  throw thrown;
+}
+
+const described = (address: string, traits: Member['traits']): object => ({
+  email_address: address,
+  ...(Object.keys(traits).length === 0 ? {} : { merge_fields: mergeFieldsOf(traits) }),
+});
+
+const refused = (words: string): string => `Mailchimp refuses this contact. It says: ${words}`;
+
+/** True unless nobody is known by that address. It changes nothing where there is nothing to change. */
+async function tagAlone(
+  endpoint: Endpoint,
+  { audience }: Place,
+  tag: { readonly name: string; readonly status: 'active' | 'inactive' },
+  address: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const path = `lists/${audience}/members/${idOf(address)}/tags`;
+  const json = { tags: [tag] };
+  return (
+    (await endpoint.tell({ method: 'POST', path, json, people: true, repeatable: true, signal })) !== 404
   );
 }
+
+const idOf = (address: string): string => createHash('md5').update(address).digest('hex');
 
 function segment(
   endpoint: Endpoint,
@@ -149,8 +218,7 @@ function outcomeOf(
   const address = addressOf(member);
   const reason = reasons.get(address);
   if (reason !== undefined) {
-    const words = theirWords(reason, [address, member.traits]);
-    return { state: 'rejected', reason: `Mailchimp refuses this contact. It says: ${words}` };
+    return { state: 'rejected', reason };
   }
   const isTagged = tagged.get(address);
   if (isTagged === undefined) {
@@ -173,15 +241,7 @@ async function remove(
   const { members_removed: gone } = await segment(endpoint, place, { members_to_remove: addresses }, signal);
   const removed = new Set(gone.map(({ email_address: address }) => plain(address)));
   for (const address of addresses.filter((one) => !removed.has(one))) {
-    const id = createHash('md5').update(address).digest('hex');
-    await endpoint.tell({
-      method: 'POST',
-      path: `lists/${place.audience}/members/${id}/tags`,
-      json: { tags: [{ name, status: 'inactive' }] },
-      people: true,
-      repeatable: true,
-      signal,
-    });
+    await tagAlone(endpoint, place, { name, status: 'inactive' }, address, signal);
   }
   return members.map(() => ({ state: 'ok' }));
 }

@@ -101,11 +101,19 @@ describe('mailchimp: who enters', () => {
       withMailchimp(
         async (audiences, fake) => {
           known(fake, 'ada@mail.test', status);
+          known(fake, 'ben@mail.test', status);
 
-          expect(await audiences.add(list, [person('ada@mail.test')], call())).toEqual([{ state: 'ok' }]);
+          const both = [person('ada@mail.test'), person('ben@mail.test', { FNAME: 'Ben' })];
+          expect(await audiences.add(list, both, call())).toEqual([{ state: 'ok' }, { state: 'ok' }]);
 
-          expect(contactsOf(fake)).toMatchObject([{ status, tags: [55, 7] }]);
-          expect(String(fake.to(`POST ${audiencePath}`)[0]!.body)).not.toContain('"status":');
+          expect(contactsOf(fake)).toMatchObject([
+            { status, tags: [55, 7], merged: {} },
+            { status, tags: [55, 7], merged: { FNAME: 'Ben' } },
+          ]);
+          expect(fake.to(`POST ${audiencePath}`)[0]!.json()).toMatchObject({ update_existing: false });
+          const [put] = fake.to(`PUT ${audiencePath}/members/:id`);
+          expect(put!.json()).toMatchObject({ status_if_new: 'subscribed' });
+          expect(put!.json()).not.toHaveProperty('status');
         },
         { statusIfNew: 'subscribed' },
       ),
@@ -173,14 +181,46 @@ describe('mailchimp: who enters', () => {
       expect(fake.to(`POST ${segmentPath}`)).toHaveLength(before);
     }));
 
-  it('is tried again when Mailchimp does not see them yet as it tags', () =>
+  it('has the tag already, without facts to write', () =>
     withMailchimp(async (audiences, fake) => {
+      const ada = [person('ada@mail.test')];
+      await audiences.add(list, ada, call());
+
+      expect(await audiences.add(list, ada, call({ again: true }))).toEqual([{ state: 'ok' }]);
+      expect(contactsOf(fake)).toMatchObject([{ tags: [7] }]);
+    }));
+
+  it('is tagged alone, or tried again, when Mailchimp does not see them yet as it tags', () =>
+    withMailchimp(async (audiences, fake) => {
+      const nobody = problem(404, 'Resource Not Found');
       fake.state.late.add('p0@mail.test');
+      fake.next(undefined, undefined, undefined, nobody);
 
       const outcomes = await audiences.add(list, people(2), call());
 
       expect(outcomes.map(({ state }) => state)).toEqual(['retry', 'ok']);
+      fake.state.late.add('p0@mail.test');
       expect(await audiences.add(list, people(1), call())).toEqual([{ state: 'ok' }]);
+      expect(contactsOf(fake)).toMatchObject([{ tags: [7] }, { tags: [7] }]);
+    }));
+
+  it('is refused alone when new facts about a contact are', () =>
+    withMailchimp(async (audiences, fake) => {
+      known(fake, 'ada@mail.test', 'subscribed');
+      known(fake, 'ben@mail.test', 'subscribed');
+      fake.state.refused.set('ada@mail.test', 'FNAME is too long');
+
+      const outcomes = await audiences.add(
+        list,
+        [person('ada@mail.test', { FNAME: 'Ada' }), person('ben@mail.test', { FNAME: 'Ben' })],
+        call(),
+      );
+
+      expect(outcomes).toEqual([
+        { state: 'rejected', reason: expect.stringContaining('FNAME is too long') },
+        { state: 'ok' },
+      ]);
+      expect(contactsOf(fake).map(({ tags }) => tags)).toEqual([[55], [55, 7]]);
     }));
 
   it('is not known about when Mailchimp names them nowhere', () =>

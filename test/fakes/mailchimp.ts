@@ -85,7 +85,8 @@ export function startMailchimp(): Promise<FakeMailchimp> {
       [`POST ${base}/lists/:audience/segments`]: make,
       [`POST ${base}/lists/:audience/segments/:segment`]: move,
       [`POST ${base}/lists/:audience/members/:id/tags`]: retag,
-      [`POST ${base}/lists/:audience`]: upsert,
+      [`PUT ${base}/lists/:audience/members/:id`]: put,
+      [`POST ${base}/lists/:audience`]: enroll,
     },
     ({ headers }) => {
       const [user, key] = Buffer.from((headers['authorization'] ?? '').replace('Basic ', ''), 'base64')
@@ -129,19 +130,22 @@ function make(request: Received, state: MailchimpState): Answer {
   return { json: { id, name, member_count: 0, type: 'static' } };
 }
 
+interface Described {
+  readonly email_address: string;
+  readonly status?: string;
+  readonly status_if_new?: string;
+  readonly merge_fields?: Readonly<Record<string, unknown>>;
+}
+
 interface Batch {
-  readonly members: readonly {
-    readonly email_address: string;
-    readonly status?: string;
-    readonly status_if_new?: string;
-    readonly merge_fields?: Readonly<Record<string, unknown>>;
-  }[];
+  /** Each with a `status`; nothing here is `status_if_new`. */
+  readonly members: readonly Omit<Described, 'status_if_new'>[];
   readonly update_existing: boolean;
   readonly sync_tags?: boolean;
 }
 
 /** 200 however many of them are refused. */
-function upsert(request: Received, state: MailchimpState): Answer {
+function enroll(request: Received, state: MailchimpState): Answer {
   const audience = audienceOf(request, state);
   const batch = request.json<Batch>();
   if (audience === undefined) {
@@ -178,26 +182,45 @@ function upsert(request: Received, state: MailchimpState): Answer {
 const exists = { error: 'already a list member', error_code: 'ERROR_CONTACT_EXISTS' };
 
 function errorOf(
-  { email_address: address, status_if_new: status }: Batch['members'][number],
+  { email_address: address, status }: Batch['members'][number],
   there: Contact | undefined,
   { update_existing: update }: Batch,
-  { refused }: MailchimpState,
+  state: MailchimpState,
 ): object | undefined {
-  const fake = address.endsWith('@example.com') ? `${address} looks fake or invalid` : undefined;
-  const reason = refused.get(address) ?? fake;
-  if (reason !== undefined) {
-    return { error: reason, error_code: 'ERROR_GENERIC', field: '' };
-  }
+  const reason = reasonAgainst(address, state) ?? (status === undefined ? 'A status is missing.' : undefined);
   if (there !== undefined && !update) {
     return exists;
   }
-  return there === undefined && status === undefined
-    ? { error: 'A status is missing.', error_code: 'ERROR_GENERIC' }
-    : undefined;
+  return reason === undefined ? undefined : { error: reason, error_code: 'ERROR_GENERIC', field: '' };
 }
 
+const reasonAgainst = (address: string, { refused }: MailchimpState): string | undefined =>
+  refused.get(address) ?? (address.endsWith('@example.com') ? `${address} looks fake or invalid` : undefined);
+
+/** One contact: changed, or made with the status that new ones get. */
+function put(request: Received, state: MailchimpState): Answer {
+  const audience = audienceOf(request, state);
+  const member = request.json<Described>();
+  const address = member.email_address.toLowerCase();
+  if (audience === undefined || request.params['id'] !== idOf(address)) {
+    return missing;
+  }
+  const there = audience.contacts.get(address);
+  const reason =
+    reasonAgainst(address, state) ??
+    (there === undefined && member.status_if_new === undefined ? 'A status is missing.' : undefined);
+  if (reason !== undefined) {
+    return problem(400, 'Invalid Resource', reason);
+  }
+  const contact = changed(member, there, false);
+  audience.contacts.set(address, contact);
+  return { json: shown(contact) };
+}
+
+const idOf = (address: string): string => createHash('md5').update(address).digest('hex');
+
 /** As Mailchimp has it: null leaves a field as it is, and `sync_tags` takes all other tags away. */
-function changed(member: Batch['members'][number], there: Contact | undefined, syncTags: boolean): Contact {
+function changed(member: Described, there: Contact | undefined, syncTags: boolean): Contact {
   const { email_address: address, status, status_if_new: first = '', merge_fields: fields = {} } = member;
   const given = Object.entries(fields).filter(([, value]) => value !== null);
   return {
@@ -257,7 +280,7 @@ function move(request: Received, state: MailchimpState): Answer {
 function retag(request: Received, state: MailchimpState): Answer {
   const { tags } = request.json<{ tags: readonly { name: string; status: string }[] }>();
   const contact = [...(audienceOf(request, state)?.contacts ?? [])].find(
-    ([address]) => createHash('md5').update(address).digest('hex') === request.params['id'],
+    ([address]) => idOf(address) === request.params['id'],
   )?.[1];
   if (contact === undefined) {
     return missing;
