@@ -167,8 +167,10 @@ async function bySync(
   const worker = await app.startWorker();
   try {
     const by = { ...operator, ...(await app.identify(operator.person)) };
-    await create(app, by, from, to);
-    const first = await timed('sync, first run', server, () => ended(app));
+    const first = await timed('sync, first run', server, async () => {
+      await create(app, by, from, to);
+      return ended(app);
+    });
     const unchanged = await timed('sync, unchanged run', server, () => run(app, by));
     await ask(from, `update rows set name = name || '!' where id % 100 = 0`, 'vacuum analyze rows');
     const changed = await timed('sync, 1 % changed', server, () => run(app, by));
