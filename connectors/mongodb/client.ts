@@ -1,4 +1,5 @@
 import type { Collection, Db, Document, MongoClient, MongoClientOptions } from 'mongodb';
+import { orAborted } from '../../engine/contracts/signal.ts';
 import type { Login } from './config.ts';
 import { explain } from './errors.ts';
 
@@ -44,7 +45,8 @@ export async function openFar(login: Login, applicationName: string): Promise<Fa
     collection: (name) => db.collection(name),
     wait: async (work, signal, writing) => {
       try {
-        return await orAbort(work, signal);
+        // The driver can't take back a write that is under way.
+        return await orAborted(work, signal);
       } catch (thrown) {
         throw signal?.aborted === true ? signal.reason : explain(thrown, login, writing);
       }
@@ -58,24 +60,5 @@ function make(client: () => MongoClient, login: Login): MongoClient {
     return client();
   } catch (thrown) {
     throw explain(thrown, login);
-  }
-}
-
-/** The driver can't take back a write that is under way; nobody waits for it any more. */
-async function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) {
-    return work;
-  }
-  let stop = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  work.catch(() => undefined);
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }

@@ -1,5 +1,6 @@
 import type { Call, NewFile, StoredFile } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { stoppable } from '../../engine/contracts/signal.ts';
 import type { Login } from './config.ts';
 import { explain, Fault } from './errors.ts';
 import type { Found, Fresh, Part, Store } from './store.ts';
@@ -193,32 +194,4 @@ async function* partsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 async function* andThen<T>(first: readonly T[], rest: AsyncIterable<T>): AsyncGenerator<T> {
   yield* first;
   yield* rest;
-}
-
-/** The same, but a wait for its next bytes ends when the signal says so. */
-function stoppable(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  const iterator = body[Symbol.asyncIterator]();
-  return {
-    [Symbol.asyncIterator]: () => ({
-      next: () => untilStopped(iterator.next(), signal),
-      return: async () => {
-        void iterator.return?.().catch(() => undefined);
-        return { done: true, value: undefined };
-      },
-    }),
-  };
-}
-
-async function untilStopped<T>(waiting: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let stop = (): void => undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([waiting, stopped]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

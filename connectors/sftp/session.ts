@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type Client from 'ssh2-sftp-client';
+import { orAborted } from '../../engine/contracts/signal.ts';
 import type { Login } from './config.ts';
 import { endOfFile, explainAttempt, type Failure, Fault, type HostKey, noSuchFile } from './errors.ts';
 
@@ -66,7 +67,7 @@ export async function connect(ClientOf: ClientClass, login: Login, signal?: Abor
     seen.methods = methods;
   });
   try {
-    const sftp = await unless(signal, client.connect({ ...settings, authHandler }));
+    const sftp = await orAborted(client.connect({ ...settings, authHandler }), signal);
     return sessionOf(client, sftp, waits);
   } catch (error) {
     waits.end();
@@ -298,25 +299,6 @@ function offers(sftp: Sftp, extension: string): boolean {
 /** The package's own `end` leaves a connection open that did not come as far as SFTP. */
 function destroy(client: Client): void {
   wireOf(client).destroy();
-}
-
-/** The same, unless the signal comes first. */
-export async function unless<T>(signal: AbortSignal | undefined, waiting: Promise<T>): Promise<T> {
-  if (signal === undefined) {
-    return waiting;
-  }
-  waiting.catch(() => undefined);
-  signal.throwIfAborted();
-  let stop = (): void => undefined;
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([waiting, stopped]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }
 
 /** The same, or nothing when it takes longer. */

@@ -1,8 +1,9 @@
 import type { Call, NewFile, StoredFile } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { stoppable } from '../../engine/contracts/signal.ts';
 import { invalid, type Login } from './config.ts';
 import { explain, Fault, noSuchFile } from './errors.ts';
-import { type Session, unless, within } from './session.ts';
+import { type Session, within } from './session.ts';
 
 export type Connect = (signal?: AbortSignal) => Promise<Session>;
 
@@ -327,18 +328,4 @@ function ignoreMissing(error: unknown): void {
   if (!(error instanceof Fault && error.status === noSuchFile)) {
     throw error;
   }
-}
-
-/** The same, but a wait for its next bytes ends when the signal says so. */
-function stoppable(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  const iterator = body[Symbol.asyncIterator]();
-  return {
-    [Symbol.asyncIterator]: () => ({
-      next: () => unless(signal, iterator.next()),
-      return: async () => {
-        void iterator.return?.().catch(() => undefined);
-        return { done: true, value: undefined };
-      },
-    }),
-  };
 }
