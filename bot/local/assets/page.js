@@ -37,7 +37,8 @@ async function load(url, arriving) {
   document.title = page.title;
   Idiomorph.morph(app(), next, {
     morphStyle: 'outerHTML',
-    ignoreActiveValue: true,
+    // Of an active link the inside would stay too, with its mark for what is unread.
+    ignoreActiveValue: document.activeElement?.matches('input, textarea'),
     callbacks: {
       beforeNodeMorphed: (node, to) => !(node.dataset?.keep !== undefined && node.id === to.id),
       // What somebody opened or waits for is not in the fetched page.

@@ -273,6 +273,7 @@ describe.skipIf(noBrowser !== undefined)(
         'https://example.com/a?b=1&c=2',
       );
       await bo.locator('.entry.unread').waitFor({ state: 'detached' });
+      expect(await bo.locator('.entry .dot, .entry .count').count()).toBe(0);
       await bo.reload();
       expect(await bo.locator('.entry.unread').count()).toBe(0);
     });
