@@ -1,10 +1,12 @@
 import { createCommands } from '../commands/index.ts';
 import { connectors } from '../connectors/index.ts';
 import { type App, boot } from '../engine/boot.ts';
-import type { ChatPlatform, Dispatch } from '../engine/contracts/chat.ts';
+import type { ChatPlatform, Dispatch, Origin } from '../engine/contracts/chat.ts';
+import type { Caller } from '../engine/contracts/command.ts';
 import type { Db } from '../engine/contracts/db.ts';
 import { asActivateError } from '../engine/contracts/errors.ts';
 import type { Log } from '../engine/contracts/log.ts';
+import type { Raw } from '../engine/contracts/refs.ts';
 import { demoChannels, demoPeople } from '../engine/demo/people.ts';
 import { startDemo } from '../engine/demo/story.ts';
 import { type Env, parseEnv, usesLocalChat } from '../engine/env.ts';
@@ -112,17 +114,35 @@ export function dispatchOf(app: App): Dispatch {
       drop: (id) => dropDraft(db, id),
     },
     audit: ({ caller, command, input, outcome }) =>
-      writeAudit(db, {
-        personId: Number(caller.id),
-        person: caller.name,
-        command,
-        input,
-        origin: { person: caller.person, conversation: caller.conversation },
-        outcome,
-      }),
+      db.transaction((sql) =>
+        writeAudit(sql, {
+          at: services.now(),
+          kind: outcome === 'refused' || outcome === 'NOT_ALLOWED' ? 'refusal' : 'command',
+          personId: Number(caller.id),
+          person: caller.name,
+          command,
+          subject: subjectOf(input),
+          input,
+          origin: originOf(caller),
+          outcome,
+        }),
+      ),
     link: (command, input, caller) => services.formLink(command, input, caller),
     log,
   });
+}
+
+/** What a command is about, by the names that fields have for it. */
+function subjectOf({ name, alert, sync, model, person }: Raw): string | null {
+  return name ?? alert ?? sync ?? model ?? person ?? null;
+}
+
+function originOf({
+  person,
+  conversation,
+  message,
+}: Caller): Pick<Origin, 'person' | 'conversation' | 'message'> {
+  return { person, conversation, ...(message === undefined ? {} : { message }) };
 }
 
 function platformsOf(env: Env, db: Db, log: Log): readonly Platform[] {

@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Log } from './contracts/log.ts';
+import { scrubbed } from './scrub.ts';
 
 const secretNames = [
   'password',
@@ -17,15 +18,6 @@ const redact = {
   censor: '[redacted]',
 };
 
-/** Credentials that reach us inside a message, from a driver's error text say. */
-const inText = /(xox[a-z]-|xapp-)[\w-]+|(\w+:\/\/[^:/\s]+:)[^@\s]+@/g;
-
-function scrub(text: string): string {
-  return text.replaceAll(inText, (_all, slack: string | undefined, address: string | undefined) =>
-    slack === undefined ? `${address ?? ''}[redacted]@` : `${slack}[redacted]`,
-  );
-}
-
 /** A structured log: one JSON object a line, or lines for people. Secrets are struck out by name and by shape. */
 export function createLog(options: {
   readonly level: string;
@@ -34,7 +26,7 @@ export function createLog(options: {
 }): Log {
   const out = options.to ?? process.stdout;
   const stream: DestinationStream = {
-    write: (line: string) => void out.write(scrub(options.format === 'json' ? line : pretty(line))),
+    write: (line: string) => void out.write(scrubbed(options.format === 'json' ? line : pretty(line))),
   };
   return wrap(
     pino({ level: options.level, redact, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream),

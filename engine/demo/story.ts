@@ -2,6 +2,7 @@ import type { App } from '../boot.ts';
 import { ensureDatabase } from '../boot.ts';
 import type { Caller } from '../contracts/command.ts';
 import { parseSchedule } from '../schedule/cron.ts';
+import { writeAudit } from '../store/audit.ts';
 import { demoPeople } from './people.ts';
 import { fillWarehouse, freeTierUsedUp, moveWarehouse } from './warehouse.ts';
 
@@ -53,10 +54,18 @@ export async function startDemo(app: App, signal: AbortSignal): Promise<void> {
       },
       by,
     );
-    await app.db.query(
-      `insert into audit (person_id, person, command, input, origin, outcome) values ($1, $2, 'demo', '{}', '{}', 'ok')`,
-      [Number(by.id), by.name],
-    );
+    const entry = {
+      at: new Date(),
+      kind: 'command',
+      personId: Number(by.id),
+      person: by.name,
+      command: 'demo',
+      subject: 'pql-free-tier',
+      input: {},
+      origin: { person: by.person, conversation: by.conversation },
+      outcome: 'ok',
+    } as const;
+    await app.db.transaction((sql) => writeAudit(sql, entry));
   }
   await moveWarehouse(url, app.log, signal);
 }
