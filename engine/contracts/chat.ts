@@ -46,6 +46,10 @@ export interface Sender {
   channels(typed: string): Promise<Options>;
   /** People, likewise. */
   people(typed: string): Promise<Options>;
+  /** Groups of people that the platform keeps, best matches of `typed` first; values as `formatGroup` writes them. */
+  groups?(typed: string): Promise<Options>;
+  /** Who is in a group just now. */
+  members?(groupId: string): Promise<readonly PersonRef[]>;
   /** The name a person would call this conversation by, `#sales`; undefined when it is gone or hidden from us. */
   nameOf(conversation: ConversationRef): Promise<string | undefined>;
 }

@@ -63,3 +63,20 @@ export function parseTarget(text: string): Target | undefined {
   const id = match[3] ?? '';
   return match[2] === '@' ? { kind: 'person', platform, id } : { kind: 'conversation', platform, id };
 }
+
+/** A group of people that a platform keeps: a Slack user group, a team. */
+export interface GroupRef {
+  readonly platform: PlatformId;
+  readonly id: string;
+}
+
+/** Writes a group as one word, `slack:&S0614TZR7`. */
+export function formatGroup(group: GroupRef): string {
+  return `${group.platform}:&${group.id}`;
+}
+
+/** Reads what {@link formatGroup} wrote; undefined when the text is something else. */
+export function parseGroup(text: string): GroupRef | undefined {
+  const [, platform, id] = /^(slack|teams|mattermost|local):&(.+)$/.exec(text) ?? [];
+  return platform === undefined || id === undefined ? undefined : { platform: platform as PlatformId, id };
+}
