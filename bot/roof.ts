@@ -1,8 +1,7 @@
 import { createCommands } from '../commands/index.ts';
 import { connectors } from '../connectors/index.ts';
 import { type App, boot } from '../engine/boot.ts';
-import type { ChatPlatform, Dispatch, Origin } from '../engine/contracts/chat.ts';
-import type { Caller } from '../engine/contracts/command.ts';
+import type { ChatPlatform, Dispatch } from '../engine/contracts/chat.ts';
 import type { Db } from '../engine/contracts/db.ts';
 import { asActivateError } from '../engine/contracts/errors.ts';
 import type { Log } from '../engine/contracts/log.ts';
@@ -11,7 +10,7 @@ import { demoChannels, demoPeople } from '../engine/demo/people.ts';
 import { startDemo } from '../engine/demo/story.ts';
 import { type Env, parseEnv, usesLocalChat } from '../engine/env.ts';
 import { createLog } from '../engine/log.ts';
-import { writeAudit } from '../engine/store/audit.ts';
+import { actedBy, writeAudit } from '../engine/store/audit.ts';
 import { draftOf, dropDraft, keepDraft, startDraft } from '../engine/store/drafts.ts';
 import { openLink, useLink } from '../engine/store/links.ts';
 import { createDispatch } from './dispatch.ts';
@@ -118,12 +117,10 @@ export function dispatchOf(app: App): Dispatch {
         writeAudit(sql, {
           at: services.now(),
           kind: outcome === 'refused' || outcome === 'NOT_ALLOWED' ? 'refusal' : 'command',
-          personId: Number(caller.id),
-          person: caller.name,
+          ...actedBy(caller),
           command,
           subject: subjectOf(input),
           input,
-          origin: originOf(caller),
           outcome,
         }),
       ),
@@ -135,14 +132,6 @@ export function dispatchOf(app: App): Dispatch {
 /** What a command is about, by the names that fields have for it. */
 function subjectOf({ name, alert, sync, model, person }: Raw): string | null {
   return name ?? alert ?? sync ?? model ?? person ?? null;
-}
-
-function originOf({
-  person,
-  conversation,
-  message,
-}: Caller): Pick<Origin, 'person' | 'conversation' | 'message'> {
-  return { person, conversation, ...(message === undefined ? {} : { message }) };
 }
 
 function platformsOf(env: Env, db: Db, log: Log): readonly Platform[] {

@@ -1,5 +1,6 @@
 import type { Connector } from '../engine/contracts/connector.ts';
 import { apply } from './apply.ts';
+import { audit } from './audit.ts';
 import { claim } from './claim.ts';
 import { connectOf } from './connect.ts';
 import type { AnyCommand } from './define.ts';
@@ -81,6 +82,7 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     plan,
     apply,
     draft,
+    audit,
     whoami,
     helpOf(() => commands),
     claim,

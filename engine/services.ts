@@ -10,6 +10,7 @@ import type { ChangeKind } from './planner/chunks.ts';
 import type { DryRun } from './run/rehearse.ts';
 import type { Schedule } from './schedule/cron.ts';
 import type { DeliveryFramework } from './setup/index.ts';
+import type { AuditRow, AuditVerdict } from './store/audit.ts';
 import type { ConnectionRecord } from './store/connections.ts';
 import type { Delivery } from './store/deliveries.ts';
 import type { Draft } from './store/drafts.ts';
@@ -241,6 +242,18 @@ export interface Services {
     plan(text: string): Promise<readonly DocumentChange[]>;
     /** Makes it so. What is not in the file is left as it is. */
     apply(text: string, by: Caller): Promise<readonly DocumentChange[]>;
+  };
+  readonly audit: {
+    /** Entries about a thing or a person, or all, newest first; with `before`, older ones than this number. */
+    entries(
+      about: string | undefined,
+      limit: number,
+      before?: number,
+    ): Promise<{ readonly rows: readonly AuditRow[]; readonly total: number }>;
+    /** Names that entries are about. */
+    subjects(typed: string): Promise<readonly string[]>;
+    /** Whether the log is as it was written; `expect` is a head that was noted down before. */
+    verify(expect?: string): Promise<AuditVerdict>;
   };
   readonly drafts: {
     mine(by: Caller): Promise<readonly Draft[]>;

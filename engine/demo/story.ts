@@ -2,7 +2,7 @@ import type { App } from '../boot.ts';
 import { ensureDatabase } from '../boot.ts';
 import type { Caller } from '../contracts/command.ts';
 import { parseSchedule } from '../schedule/cron.ts';
-import { writeAudit } from '../store/audit.ts';
+import { actedBy, writeAudit } from '../store/audit.ts';
 import { demoPeople } from './people.ts';
 import { fillWarehouse, freeTierUsedUp, moveWarehouse } from './warehouse.ts';
 
@@ -57,12 +57,10 @@ export async function startDemo(app: App, signal: AbortSignal): Promise<void> {
     const entry = {
       at: new Date(),
       kind: 'command',
-      personId: Number(by.id),
-      person: by.name,
+      ...actedBy(by),
       command: 'demo',
       subject: 'pql-free-tier',
       input: {},
-      origin: { person: by.person, conversation: by.conversation },
       outcome: 'ok',
     } as const;
     await app.db.transaction((sql) => writeAudit(sql, entry));

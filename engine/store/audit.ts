@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Origin } from '../contracts/chat.ts';
+import type { Caller } from '../contracts/command.ts';
 import type { Sql } from '../contracts/db.ts';
 import type { Raw } from '../contracts/refs.ts';
 import { withoutSecrets } from '../scrub.ts';
@@ -30,6 +31,16 @@ export interface AuditRow extends Required<AuditEntry> {
   readonly id: number;
   readonly previous: string;
   readonly hash: string;
+}
+
+/** What an entry says of the person who acts, and where. */
+export function actedBy(by: Caller): Pick<AuditEntry, 'personId' | 'person' | 'origin'> {
+  const { person, conversation, message } = by;
+  return {
+    personId: Number(by.id),
+    person: by.name,
+    origin: { person, conversation, ...(message === undefined ? {} : { message }) },
+  };
 }
 
 /** What comes before the first entry. */
@@ -185,23 +196,24 @@ function faultOf(row: AuditRow, place: number, previous: string): string | undef
 
 /**
  * Entries about one thing or person, or all, newest first. `about` is a name: of what was done to, or of who did it; or a
- * person's e-mail address.
+ * person's e-mail address. `total` counts them all, of those with a number below `before` when that is given.
  */
 export async function auditEntries(
   sql: Sql,
   about: string | undefined,
   limit: number,
+  before?: number,
 ): Promise<{ readonly rows: readonly AuditRow[]; readonly total: number }> {
-  const where =
-    about === undefined
-      ? 'true or $1::text is null'
-      : '(subject = $1 or person = $1 or person_id = (select id from people where email = lower($1)))';
-  const [counted] = await sql.query<{ total: number }>(`select count(*) as total from audit where ${where}`, [
-    about ?? null,
-  ]);
+  const where = `($1::text is null or subject = $1 or person = $1
+      or person_id = (select id from people where email = lower($1))) and ($2::bigint is null or id < $2)`;
+  const values = [about ?? null, before ?? null];
+  const [counted] = await sql.query<{ total: number }>(
+    `select count(*) as total from audit where ${where}`,
+    values,
+  );
   const rows = await sql.query<AuditRow>(
-    `select ${columns} from audit where ${where} order by id desc limit $2`,
-    [about ?? null, limit],
+    `select ${columns} from audit where ${where} order by id desc limit $3`,
+    [...values, limit],
   );
   return { rows, total: counted?.total ?? 0 };
 }

@@ -4,6 +4,7 @@ import { openDrafts } from '../store/drafts.ts';
 import { makeLink } from '../store/links.ts';
 import { listModels } from '../store/models.ts';
 import { alertVerbs } from './alerts.ts';
+import { auditVerbs } from './audit.ts';
 import { cardVerbs } from './cards.ts';
 import { destinationVerbs, sourceVerbs } from './connections.ts';
 import { documentVerbs } from './documents.ts';
@@ -36,6 +37,7 @@ export function createServices(parts: VerbParts): Services {
       identities: async (by) => (await parts.people.identities(Number(by.id))).map(formatTarget),
     },
     places: placesVerbs(parts),
+    audit: auditVerbs(parts),
     drafts: { mine: (by) => openDrafts(parts.db, Number(by.id)) },
     formLink: async (command, input, by) => {
       if (parts.publicUrl === undefined) {
