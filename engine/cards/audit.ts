@@ -74,7 +74,7 @@ function said(value: unknown): string {
 export function verdictCard({ count: entries, head, broken }: AuditVerdict): Card {
   const at = broken?.id === undefined ? '' : `Entry ${broken.id}: `;
   const title = broken === undefined ? 'The audit log holds' : 'The audit log was tampered with';
-  const found = `${count(entries, 'entry', 'entries')} ${broken === undefined ? 'checked' : 'hold before that'}.`;
+  const found = `${count(entries, 'entry', 'entries')} ${broken === undefined ? 'checked.' : 'before that as written.'}`;
   return {
     title,
     tone: broken === undefined ? 'good' : 'bad',

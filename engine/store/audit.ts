@@ -260,7 +260,7 @@ export async function auditRun(
     person: person?.name ?? 'the schedule',
     command: 'run',
     subject: sync.name,
-    input: { run: String(run.id), cause: run.cause, scope: run.scope, unguarded: String(run.unguarded) },
+    input: { run: String(run.id), cause: run.cause, scope: run.scope },
     after: resultOf(counts, error),
     origin: null,
     outcome: error?.code ?? (failed > 0 ? 'ROW_REJECTED' : 'ok'),

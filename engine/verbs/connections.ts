@@ -4,8 +4,10 @@ import { ActivateError } from '../contracts/errors.ts';
 import type { Raw } from '../contracts/refs.ts';
 import type { Services } from '../services.ts';
 import { proveSelect } from '../sql/guard.ts';
+import { actedBy, writeAudit } from '../store/audit.ts';
 import {
   type ConnectionKind,
+  type ConnectionRecord,
   connectionNamed,
   listConnections,
   saveConnection,
@@ -69,15 +71,34 @@ async function connect(
   }
   const isSecret = (field: string): boolean => connector.config[field]?.widget.type === 'secret';
   const kept = Object.entries(config).filter(([field, value]) => field in connector.config && value !== '');
-  await saveConnection(parts.db, {
-    kind,
-    name,
-    connector: connector.id,
-    config: Object.fromEntries(kept.filter(([field]) => !isSecret(field))),
-    secrets: parts.vault.seal(Object.fromEntries(kept.filter(([field]) => isSecret(field)))),
-    createdBy: Number(by.id),
+  await parts.db.transaction(async (sql) => {
+    const before = (await listConnections(sql, kind)).find((one) => one.name === name);
+    const after = await saveConnection(sql, {
+      kind,
+      name,
+      connector: connector.id,
+      config: Object.fromEntries(kept.filter(([field]) => !isSecret(field))),
+      secrets: parts.vault.seal(Object.fromEntries(kept.filter(([field]) => isSecret(field)))),
+      createdBy: Number(by.id),
+    });
+    await writeAudit(sql, {
+      at: parts.now(),
+      kind: 'change',
+      ...actedBy(by),
+      command: 'connect',
+      subject: name,
+      input: {},
+      before: before === undefined ? null : openly(before),
+      after: openly(after),
+      outcome: 'ok',
+    });
   });
   return [...warnings];
+}
+
+/** What of a connection may be read by others. */
+function openly({ kind, connector, config }: ConnectionRecord): unknown {
+  return { kind, connector, config };
 }
 
 /** What a connection is tried for: reading, or the first of its frameworks; rights differ little among those. */

@@ -322,7 +322,7 @@ describe('secrets', () => {
 
 describe('runs in the log', () => {
   const sync = { id: 1, name: 'contacts-to-crm' } as Sync;
-  const run = { id: 12, cause: 'schedule', scope: 'changes', unguarded: false, requestedBy: null } as Run;
+  const run = { id: 12, cause: 'schedule', scope: 'changes', requestedBy: null } as Run;
   const at = new Date('2026-03-01T10:00:00Z');
   const note = (...[counts, error, more]: [Parameters<typeof auditRun>[3], Run['error'], Partial<Run>?]) =>
     own.db.transaction((sql) => auditRun(sql, sync, { ...run, ...more }, counts, error, at));
