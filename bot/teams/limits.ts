@@ -18,7 +18,8 @@ export const LIMITS = {
   rows: 20,
   columns: 8,
   cell: 60,
-  input: 3000,
+  /** Not documented; it has to fit into a card. */
+  input: 16_000,
   placeholder: 150,
   /** Choices that a list shows before it has to be searched. */
   options: 100,
