@@ -43,6 +43,7 @@ async function main(argv: readonly string[]): Promise<number> {
       origin: {
         person: { kind: 'person', platform: 'cli', id },
         conversation: { kind: 'conversation', platform: 'cli', id: 'terminal' },
+        direct: true,
       },
     });
   } finally {

@@ -162,6 +162,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     queue,
     snapshots,
     publicUrl: env.PUBLIC_URL,
+    personalDataRole: env.PERSONAL_DATA_ROLE,
   });
   const stopping = new AbortController();
   return {

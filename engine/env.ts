@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ROLES } from './contracts/command.ts';
 import { ActivateError } from './contracts/errors.ts';
 import { isHostEntry } from './http/hosts.ts';
 
@@ -66,6 +67,12 @@ export const settings = {
     .enum(['viewer', 'editor'], 'must be viewer or editor')
     .default('editor')
     .describe('Role of people who are not listed as admins.'),
+  PERSONAL_DATA_ROLE: z
+    .enum(ROLES, `must be one of ${ROLES.join(', ')}`)
+    .default('approver')
+    .describe(
+      'Role that sees personal data as it is, in direct messages with the bot; everybody else sees it masked.',
+    ),
   SLACK_BOT_TOKEN: token('xoxb-', 'the bot token of your Slack app')
     .optional()
     .describe('Bot token of the Slack app.'),

@@ -6,6 +6,7 @@ import type { MessageRef, Raw, Target } from './contracts/refs.ts';
 import type { Column, Table } from './contracts/source.ts';
 import type { Difference } from './document/compare.ts';
 import type { AlertSettings } from './model/alert.ts';
+import type { PersonalColumns } from './personal/columns.ts';
 import type { ChangeKind } from './planner/chunks.ts';
 import type { DryRun } from './run/rehearse.ts';
 import type { Schedule } from './schedule/cron.ts';
@@ -242,6 +243,16 @@ export interface Services {
     plan(text: string): Promise<readonly DocumentChange[]>;
     /** Makes it so. What is not in the file is left as it is. */
     apply(text: string, by: Caller): Promise<readonly DocumentChange[]>;
+  };
+  readonly personal: {
+    /** Whether a reply to this person may show personal data as it is: their role allows it, and it is a direct conversation. */
+    mayBeShown(by: Caller): boolean;
+    /** The columns of a model that tell who somebody is, and whether somebody named them. */
+    of(
+      model: string,
+    ): Promise<{ readonly model: Model; readonly columns: PersonalColumns; readonly named: boolean }>;
+    /** Names them; null: they are recognised. Throws INPUT_INVALID for a column that is not there. */
+    mark(model: string, columns: readonly string[] | null, by: Caller): Promise<void>;
   };
   readonly audit: {
     /** Entries about a thing or a person, or all, newest first; with `before`, older ones than this number. */

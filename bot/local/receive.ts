@@ -299,7 +299,11 @@ async function openConversation({ db, viewer }: Viewing, id: string): Promise<st
 function origin(viewer: store.Person, conversation: string, thread?: number): Origin {
   const person: PersonRef = { kind: 'person', platform: 'local', id: viewer.id };
   const at = { kind: 'conversation', platform: 'local', id: conversation } as const;
-  return { person, conversation: thread === undefined ? at : { ...at, thread: String(thread) } };
+  return {
+    person,
+    conversation: thread === undefined ? at : { ...at, thread: String(thread) },
+    ...(conversation === store.directId(viewer.id) ? { direct: true } : {}),
+  };
 }
 
 /** Where something was pressed or filled in. The message, when there is one, says it; not the page. */

@@ -365,6 +365,8 @@ function originOf(user: string, channel: string, thread: string | undefined): Or
       id: channel,
       ...(thread === undefined ? {} : { thread }),
     },
+    // Ids of direct messages begin with a D; the Home tab goes by the person.
+    ...(channel.startsWith('D') || channel === user ? { direct: true } : {}),
   };
 }
 

@@ -60,6 +60,8 @@ export interface Origin {
   readonly conversation: ConversationRef;
   /** The message whose button was pressed. */
   readonly message?: MessageRef;
+  /** A conversation that nobody else can read. Left out: others may. */
+  readonly direct?: boolean;
 }
 
 export type Reply =

@@ -10,9 +10,11 @@ export interface Model {
   readonly sql: string;
   readonly key: readonly string[];
   readonly columns: readonly Column[];
+  /** Columns that tell who somebody is, as somebody named them; null or left out: they are recognised. */
+  readonly personal?: readonly string[] | null;
 }
 
-const fields = 'id, name, source_id as "sourceId", sql, key, columns';
+const fields = 'id, name, source_id as "sourceId", sql, key, columns, personal';
 
 /** All models, each with its source's name and the syncs that use it. */
 export async function listModels(
@@ -25,6 +27,28 @@ export async function listModels(
   );
 }
 
+/** Throws NOT_FOUND with the names there are. */
+export async function modelNamed(sql: Sql, name: string): Promise<Model> {
+  const [model] = await sql.query<Model>(`select ${fields} from models where name = $1`, [name]);
+  if (model === undefined) {
+    const all = await sql.query<{ name: string }>('select name from models order by name');
+    const sentence = `There is no model "${name}".`;
+    throw new ActivateError('NOT_FOUND', sentence, {
+      fix:
+        all.length === 0
+          ? 'A model is made with what uses it.'
+          : `There is: ${all.map((one) => one.name).join(', ')}.`,
+      fields: { model: sentence },
+    });
+  }
+  return model;
+}
+
+/** Says which columns tell who somebody is; null: they are recognised. */
+export async function markPersonal(sql: Sql, id: number, personal: readonly string[] | null): Promise<void> {
+  await sql.query('update models set personal = $2 where id = $1', [id, personal]);
+}
+
 export async function modelById(sql: Sql, id: number): Promise<Model> {
   const [model] = await sql.query<Model>(`select ${fields} from models where id = $1`, [id]);
   if (model === undefined) {
@@ -33,13 +57,22 @@ export async function modelById(sql: Sql, id: number): Promise<Model> {
   return model;
 }
 
-/** Stores a model, or replaces the one of that name. */
+/** Stores a model, or replaces the one of that name. Left out, its personal columns are the ones it had. */
 export async function saveModel(sql: Sql, model: Omit<Model, 'id'>): Promise<Model> {
   const [saved] = await sql.query<Model>(
-    `insert into models (name, source_id, sql, key, columns) values ($1, $2, $3, $4, $5)
-     on conflict (name) do update set source_id = $2, sql = $3, key = $4, columns = $5, updated_at = now()
+    `insert into models (name, source_id, sql, key, columns, personal) values ($1, $2, $3, $4, $5, $6)
+     on conflict (name) do update set source_id = $2, sql = $3, key = $4, columns = $5, updated_at = now(),
+       personal = case when $7 then $6 else models.personal end
      returning ${fields}`,
-    [model.name, model.sourceId, model.sql, model.key, JSON.stringify(model.columns)],
+    [
+      model.name,
+      model.sourceId,
+      model.sql,
+      model.key,
+      JSON.stringify(model.columns),
+      model.personal ?? null,
+      model.personal !== undefined,
+    ],
   );
   return saved as Model;
 }

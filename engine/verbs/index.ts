@@ -10,6 +10,7 @@ import { destinationVerbs, sourceVerbs } from './connections.ts';
 import { documentVerbs } from './documents.ts';
 import { Examiner } from './examine.ts';
 import { senderOf, type VerbParts } from './parts.ts';
+import { personalVerbs } from './personal.ts';
 import { placesVerbs } from './places.ts';
 import { runVerbs } from './runs.ts';
 import { syncVerbs } from './syncs.ts';
@@ -37,6 +38,7 @@ export function createServices(parts: VerbParts): Services {
       identities: async (by) => (await parts.people.identities(Number(by.id))).map(formatTarget),
     },
     places: placesVerbs(parts),
+    personal: personalVerbs(parts),
     audit: auditVerbs(parts),
     drafts: { mine: (by) => openDrafts(parts.db, Number(by.id)) },
     formLink: async (command, input, by) => {

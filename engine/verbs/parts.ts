@@ -1,5 +1,6 @@
 import type { Connections } from '../connections.ts';
 import type { Sender } from '../contracts/chat.ts';
+import type { Role } from '../contracts/command.ts';
 import type { Connector } from '../contracts/connector.ts';
 import type { Db } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
@@ -28,6 +29,8 @@ export interface VerbParts {
   /** The frameworks, made to rehearse. */
   readonly frameworks: (rehearsal: Rehearsal) => ReadonlyMap<FrameworkId, Framework>;
   readonly publicUrl: string | undefined;
+  /** The least role that may see personal data. */
+  readonly personalDataRole: Role;
   readonly now: () => Date;
   readonly log: Log;
 }

@@ -338,7 +338,7 @@ describe('runs in the log', () => {
     ['said something', { messages: 1 }, null, {}, 'ok'],
     ['had rows refused', { failed: 2 }, null, {}, 'ROW_REJECTED'],
     ['failed', {}, { code: 'SQL_FAILED', message: 'No such table.' }, {}, 'SQL_FAILED'],
-    ['was stopped', {}, { code: 'GUARD_TRIPPED', message: 'Too many.' }, {}, 'GUARD_TRIPPED'],
+    ['was stopped', {}, { code: 'SOURCE_EMPTY', message: 'No rows.' }, {}, 'SOURCE_EMPTY'],
     ['was asked for', { rows: 1 }, null, { requestedBy: 7, cause: 'manual' }, 'ok'],
   ] as const)('has one that %s', async (_what, counts, error, more, outcome) => {
     await note(counts, error, more);
