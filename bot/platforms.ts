@@ -1,6 +1,8 @@
 import type { Db } from '../engine/contracts/db.ts';
 import type { Log } from '../engine/contracts/log.ts';
 import { createLocal, type LocalOptions } from './local/platform.ts';
+import { createHeard } from './mattermost/heard.ts';
+import { createMattermost, type MattermostConfig } from './mattermost/platform.ts';
 import type { Platform } from './platform.ts';
 import { createSlack } from './slack/platform.ts';
 
@@ -14,6 +16,7 @@ export interface PlatformSettings {
         readonly apiUrl: string | undefined;
       }
     | undefined;
+  readonly mattermost: Omit<MattermostConfig, 'heard' | 'log'> | undefined;
   readonly local:
     | (Pick<LocalOptions, 'people' | 'channels'> & { readonly password: string | undefined })
     | undefined;
@@ -25,6 +28,10 @@ export function createPlatforms(settings: PlatformSettings, db: Db, log: Log): r
   if (settings.slack !== undefined) {
     const { botToken, ...rest } = settings.slack;
     platforms.push(createSlack({ botToken, ...defined(rest), log: log.child({ platform: 'slack' }) }));
+  }
+  if (settings.mattermost !== undefined) {
+    const parts = { heard: createHeard(db), log: log.child({ platform: 'mattermost' }) };
+    platforms.push(createMattermost({ ...settings.mattermost, ...parts }));
   }
   if (settings.local !== undefined) {
     const { people, channels, password } = settings.local;

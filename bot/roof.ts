@@ -10,13 +10,14 @@ import { demoChannels, demoPeople } from '../engine/demo/people.ts';
 import { startDemo } from '../engine/demo/story.ts';
 import { type Env, parseEnv, usesLocalChat } from '../engine/env.ts';
 import { createLog } from '../engine/log.ts';
+import { ownSecretKey } from '../engine/secrets.ts';
 import { actedBy, writeAudit } from '../engine/store/audit.ts';
 import { draftOf, dropDraft, keepDraft, startDraft } from '../engine/store/drafts.ts';
 import { openLink, useLink } from '../engine/store/links.ts';
 import { createDispatch } from './dispatch.ts';
 import { formPage } from './local/link.ts';
 import type { Platform } from './platform.ts';
-import { createPlatforms } from './platforms.ts';
+import { createPlatforms, type PlatformSettings } from './platforms.ts';
 import { createServer, type Server } from './server.ts';
 
 /** Which of the two processes this one is, or both at once. */
@@ -39,8 +40,9 @@ export interface Running {
 /** Starts what the roles say, in this order: database, hearing, HTTP, worker. */
 export async function start(env: Env, roles: Roles, log: Log): Promise<Running> {
   const platforms: Platform[] = [];
+  const secretKey = env.SECRET_KEY ?? (await ownSecretKey(env.ACTIVATE_DATA_DIR));
   const senders = (db: Db): readonly ChatPlatform[] => {
-    platforms.push(...platformsOf(env, db, log));
+    platforms.push(...platformsOf(env, secretKey, db, log));
     return platforms;
   };
   const app = await boot(env, { connectors, senders, log });
@@ -134,7 +136,7 @@ function subjectOf({ name, alert, sync, model, person }: Raw): string | null {
   return name ?? alert ?? sync ?? model ?? person ?? null;
 }
 
-function platformsOf(env: Env, db: Db, log: Log): readonly Platform[] {
+function platformsOf(env: Env, secretKey: string, db: Db, log: Log): readonly Platform[] {
   const slack =
     env.SLACK_BOT_TOKEN === undefined
       ? undefined
@@ -147,7 +149,22 @@ function platformsOf(env: Env, db: Db, log: Log): readonly Platform[] {
   const local = usesLocalChat(env)
     ? { people: demoPeople, channels: demoChannels, password: env.LOCAL_CHAT_PASSWORD }
     : undefined;
-  return createPlatforms({ slack, local }, db, log);
+  return createPlatforms({ slack, mattermost: mattermostOf(env, secretKey), local }, db, log);
+}
+
+function mattermostOf(env: Env, secretKey: string): PlatformSettings['mattermost'] {
+  const { MATTERMOST_URL: url, MATTERMOST_TOKEN: token, MATTERMOST_CA_FILE: caFile } = env;
+  return url === undefined || token === undefined
+    ? undefined
+    : {
+        url,
+        token,
+        callbackUrl: env.MATTERMOST_CALLBACK_URL ?? env.PUBLIC_URL,
+        secretKey,
+        commandTokens: env.MATTERMOST_COMMAND_TOKENS,
+        trustEmails: env.MATTERMOST_TRUST_EMAILS === 'on',
+        ...(caFile === undefined ? {} : { caFile }),
+      };
 }
 
 /** Starts, says where, and stops on Ctrl-C. What keeps it from starting is said in plain words, with exit code 1. */

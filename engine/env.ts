@@ -87,6 +87,36 @@ export const settings = {
   SLACK_API_URL: url('an address', 'http:', 'https:')
     .optional()
     .describe('Another base address for the Slack API (proxies, tests).'),
+  MATTERMOST_URL: url('an address', 'http:', 'https:')
+    .optional()
+    .describe('Address of the Mattermost server, as https://chat.example.com.'),
+  MATTERMOST_TOKEN: z
+    .string()
+    .min(10, 'is too short')
+    .optional()
+    .describe('Access token of the bot account in Mattermost.'),
+  MATTERMOST_CALLBACK_URL: url('an address', 'http:', 'https:')
+    .optional()
+    .describe('Where the Mattermost server reaches this bot, when that is not PUBLIC_URL.'),
+  MATTERMOST_COMMAND_TOKENS: z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter(Boolean))
+    .default([])
+    .describe(
+      'Tokens of the commands /activate that an admin created by hand, one a team, separated by commas. Not needed where the bot may create them.',
+    ),
+  MATTERMOST_CA_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'File with the certificates, in PEM, of your own authority, trusted for Mattermost besides the usual ones. NODE_EXTRA_CA_CERTS works too.',
+    ),
+  MATTERMOST_TRUST_EMAILS: z
+    .enum(['on', 'off'], 'must be on or off')
+    .default('off')
+    .describe(
+      'Take the e-mail addresses of accounts for true though the Mattermost server does not have them verified. On, whoever can change their own address can become an admin of Activate.',
+    ),
   LOCAL_CHAT: z
     .enum(['on', 'off'], 'must be on or off')
     .optional()
@@ -165,6 +195,15 @@ function contradictions(env: Env): string[] {
       'SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP mode) is missing beside SLACK_BOT_TOKEN',
     );
   }
+  if ((env.MATTERMOST_URL === undefined) !== (env.MATTERMOST_TOKEN === undefined)) {
+    const missing = env.MATTERMOST_URL === undefined ? 'MATTERMOST_URL' : 'MATTERMOST_TOKEN';
+    mistakes.push(`${missing} is missing, though another Mattermost setting is there`);
+  }
+  if (env.MATTERMOST_URL !== undefined && (env.MATTERMOST_CALLBACK_URL ?? env.PUBLIC_URL) === undefined) {
+    mistakes.push(
+      'PUBLIC_URL or MATTERMOST_CALLBACK_URL is missing beside MATTERMOST_URL: the server has to reach this bot',
+    );
+  }
   if (usesLocalChat(env) && !localHosts.includes(env.HOST) && env.LOCAL_CHAT_PASSWORD === undefined) {
     mistakes.push(
       `LOCAL_CHAT_PASSWORD is required when HOST is ${env.HOST}: anybody who reaches it could act as anybody`,
@@ -175,7 +214,10 @@ function contradictions(env: Env): string[] {
 
 /** True when the bot serves its own chat page. */
 export function usesLocalChat(env: Env): boolean {
-  return env.LOCAL_CHAT === undefined ? env.SLACK_BOT_TOKEN === undefined : env.LOCAL_CHAT === 'on';
+  const others = [env.SLACK_BOT_TOKEN, env.MATTERMOST_URL];
+  return env.LOCAL_CHAT === undefined
+    ? others.every((setting) => setting === undefined)
+    : env.LOCAL_CHAT === 'on';
 }
 
 const secretReference = /^\$\{(CONNECTION_[A-Z0-9_]+)\}$/;

@@ -3,7 +3,12 @@ import type { Profile } from '../../engine/contracts/chat.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import type { Log } from '../../engine/contracts/log.ts';
-import { type ConversationRef, formatTarget, type PersonRef } from '../../engine/contracts/refs.ts';
+import {
+  type ConversationRef,
+  formatGroup,
+  formatTarget,
+  type PersonRef,
+} from '../../engine/contracts/refs.ts';
 import { isClosed, refusalOf } from './errors.ts';
 import type { Usernames } from './text.ts';
 import type { Web } from './web.ts';
@@ -35,6 +40,9 @@ export interface Directory {
   profile(person: PersonRef): Promise<Profile | undefined>;
   channels(typed: string): Promise<Options>;
   people(typed: string): Promise<Options>;
+  /** User groups, where the server's licence has them. */
+  groups(typed: string): Promise<Options>;
+  members(groupId: string): Promise<readonly PersonRef[]>;
   nameOf(conversation: ConversationRef): Promise<string | undefined>;
   /** The channel of the direct messages between a person and the bot. */
   directChannel(person: string): Promise<string>;
@@ -95,6 +103,8 @@ export function createDirectory(parts: Parts): Directory {
         }),
       );
     },
+    groups: (typed) => listGroups(web, typed.trim().replace(/^@/, '')),
+    members: (groupId) => listMembers(web, groupId),
     nameOf: (conversation) => names(conversation.id, () => lookupName(web, conversation.id)),
     directChannel: async (person) => {
       const own = await me();
@@ -239,6 +249,33 @@ async function search(web: Web, wanted: string): Promise<readonly UserProfile[]>
     return found === undefined ? [] : [found];
   }
   return web.searchUsers(wanted, { limit: 100 });
+}
+
+async function listGroups(web: Web, typed: string): Promise<Options> {
+  try {
+    const found = await web.groups(typed, SHOWN);
+    return found.map(({ id, name, display_name: label }) => ({
+      value: formatGroup({ platform: 'mattermost', id }),
+      label: label === '' ? `@${name ?? id}` : label,
+    }));
+  } catch (error) {
+    // Without the licence there are none.
+    if (isClosed(error)) {
+      return [];
+    }
+    throw error;
+  }
+}
+
+async function listMembers(web: Web, group: string): Promise<readonly PersonRef[]> {
+  const all: PersonRef[] = [];
+  for (let page = 0; ; page += 1) {
+    const some = await web.groupMembers(group, page, PAGE);
+    all.push(...some.map(({ id }): PersonRef => ({ kind: 'person', platform: 'mattermost', id })));
+    if (some.length < PAGE) {
+      return all;
+    }
+  }
 }
 
 function nameOfUser(user: UserProfile): string {

@@ -13,6 +13,8 @@ const SENTENCE = 500;
 export interface Place {
   readonly channel: string;
   readonly thread?: string;
+  /** Direct messages with the bot, which nobody else reads. */
+  readonly direct?: boolean;
   /** The command's own address for answers; good for 30 minutes and 5 answers. */
   readonly responseUrl?: string;
   /** The message whose button was pressed, which can be in another channel than the answers. */

@@ -194,7 +194,7 @@ function emailTrust(web: Web, told: boolean): () => Promise<boolean> {
 }
 
 function createSender(desk: Desk): Sender {
-  const { personByEmail, profile, channels, people, nameOf } = desk.directory;
+  const { personByEmail, profile, channels, people, groups, members, nameOf } = desk.directory;
   return {
     id: 'mattermost',
     paceMs: 0,
@@ -202,6 +202,8 @@ function createSender(desk: Desk): Sender {
     profile,
     channels,
     people,
+    groups,
+    members,
     nameOf,
     post: async (to, message, options) => {
       const thread = to.kind === 'conversation' ? to.thread : undefined;

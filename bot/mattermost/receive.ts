@@ -104,7 +104,11 @@ async function hearCommand(parts: ReceiverParts, call: Call, once: Once): Promis
     return undefined;
   }
   const line = text ?? '';
-  const place = { channel: channel ?? '', ...(url === undefined ? {} : { responseUrl: url }) };
+  const place: Place = {
+    channel: channel ?? '',
+    ...(url === undefined ? {} : { responseUrl: url }),
+    ...(await directOf(parts, call)),
+  };
   const origin = originOf(user ?? '', place);
   const asked: Asked = {
     origin,
@@ -139,7 +143,8 @@ async function hearAction(parts: ReceiverParts, call: Call, once: Once): Promise
   if (run === undefined) {
     return { ephemeral_text: 'That is none of the choices.' };
   }
-  const asked = pressedBy(pressed, run, { user, channel, post, trigger });
+  const seen = { user, channel, post, trigger, direct: await directOf(parts, call) };
+  const asked = pressedBy(pressed, run, seen);
   return once(trigger ?? `${read.id} ${user}`, () => press(parts, pressed, asked));
 }
 
@@ -174,12 +179,13 @@ function pressedBy(
     readonly channel: string;
     readonly post: string;
     readonly trigger: string | undefined;
+    readonly direct: { readonly direct?: true };
   },
 ): Asked {
   const { home, thread, ephemeral } = pressed;
   const inThread = thread === undefined ? {} : { thread };
   const place: Place = {
-    ...(home ?? { channel: seen.channel, ...inThread }),
+    ...(home ?? { channel: seen.channel, ...inThread, ...seen.direct }),
     pressed: { id: seen.post, channel: seen.channel, ...inThread },
   };
   return {
@@ -315,7 +321,11 @@ async function hearPost(parts: ReceiverParts, post: SeenPost, direct: boolean): 
   const root = post.root_id === undefined || post.root_id === '' ? undefined : post.root_id;
   // In a channel the answer goes into a thread; in direct messages it simply follows.
   const thread = direct ? root : (root ?? post.id);
-  const place: Place = { channel: post.channel_id, ...(thread === undefined ? {} : { thread }) };
+  const place: Place = {
+    channel: post.channel_id,
+    ...(thread === undefined ? {} : { thread }),
+    ...(direct ? { direct } : {}),
+  };
   const origin = originOf(post.user_id, place);
   const reply = await parts.dispatch.typed(line, origin);
   await parts.answers.give(reply, { origin, again: parts.dispatch.parse(line), place, via: 'none' });
@@ -346,7 +356,15 @@ function originOf(user: string, place: Place): Origin {
     person: { kind: 'person', platform: 'mattermost', id: user },
     conversation,
     ...(message === undefined ? {} : { message }),
+    ...(place.direct === true ? { direct: true } : {}),
   };
+}
+
+/** The channel of two people's direct messages is named after both. */
+async function directOf(parts: ReceiverParts, call: Call): Promise<{ readonly direct?: true }> {
+  const { channel_name: name = '', user_id: user = '' } = strings(call);
+  const me = await parts.directory.me();
+  return name === `${me.id}__${user}` || name === `${user}__${me.id}` ? { direct: true } : {};
 }
 
 function messageOf({ id, channel, thread }: NonNullable<Place['pressed']>): MessageRef {

@@ -120,6 +120,29 @@ export class Web extends mattermost.Client4 {
     return info.id;
   }
 
+  /** Groups that the server lets be mentioned, best matches of `typed` by its own judgement. */
+  async groups(
+    typed: string,
+    limit: number,
+  ): Promise<readonly { readonly id: string; readonly name?: string; readonly display_name: string }[]> {
+    const query = new URLSearchParams({ q: typed, per_page: String(limit), filter_allow_reference: 'true' });
+    return this.doFetch(`${this.getBaseRoute()}/groups?${query}`, { method: 'get' });
+  }
+
+  /** People of a group; pages count from 0. */
+  async groupMembers(
+    group: string,
+    page: number,
+    limit: number,
+  ): Promise<readonly { readonly id: string }[]> {
+    const query = new URLSearchParams({ page: String(page), per_page: String(limit) });
+    const answer = await this.doFetch<{ readonly members: readonly { readonly id: string }[] }>(
+      `${this.getBaseRoute()}/groups/${group}/members?${query}`,
+      { method: 'get' },
+    );
+    return answer.members;
+  }
+
   private async exchange(url: string, options: Options): Promise<Response> {
     const { headers, ...rest } = this.getOptions(options);
     const isForm = options.body instanceof FormData;
