@@ -8,6 +8,8 @@ create table teams_conversations (
   name text,
   team_id text,
   team_name text,
+  -- What Microsoft Graph calls the team.
+  team_group_id text,
   service_url text not null,
   -- Set when the app was removed there, or the channel deleted.
   gone_at timestamptz,

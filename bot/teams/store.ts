@@ -18,6 +18,7 @@ export interface Conversation {
   readonly name: string | null;
   readonly teamId: string | null;
   readonly teamName: string | null;
+  readonly teamGroupId: string | null;
   readonly serviceUrl: string;
   readonly gone: boolean;
 }
@@ -35,7 +36,7 @@ export interface Person {
 }
 
 const conversationColumns = `id, kind, name, team_id as "teamId", team_name as "teamName",
-  service_url as "serviceUrl", gone_at is not null as gone`;
+  team_group_id as "teamGroupId", service_url as "serviceUrl", gone_at is not null as gone`;
 const personColumns = `id, teams_id as "teamsId", name, email, user_principal_name as "userPrincipalName",
   time_zone as "timeZone", conversation_id as "conversationId", service_url as "serviceUrl", listed_at as "listedAt"`;
 
@@ -43,16 +44,26 @@ const personColumns = `id, teams_id as "teamsId", name, email, user_principal_na
 export async function meetConversation(
   sql: Sql,
   one: Pick<Conversation, 'id' | 'kind' | 'serviceUrl'> &
-    Partial<Pick<Conversation, 'name' | 'teamId' | 'teamName'>>,
+    Partial<Pick<Conversation, 'name' | 'teamId' | 'teamName' | 'teamGroupId'>>,
   at: Date,
 ): Promise<void> {
   await sql.query(
-    `insert into teams_conversations as c (id, kind, name, team_id, team_name, service_url, seen_at)
-     values ($1, $2, $3, $4, $5, $6, $7)
+    `insert into teams_conversations as c (id, kind, name, team_id, team_name, team_group_id, service_url, seen_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)
      on conflict (id) do update set name = coalesce(excluded.name, c.name), kind = excluded.kind,
        team_id = coalesce(excluded.team_id, c.team_id), team_name = coalesce(excluded.team_name, c.team_name),
-       service_url = excluded.service_url, gone_at = null, seen_at = excluded.seen_at`,
-    [one.id, one.kind, one.name ?? null, one.teamId ?? null, one.teamName ?? null, one.serviceUrl, at],
+       team_group_id = coalesce(excluded.team_group_id, c.team_group_id), service_url = excluded.service_url,
+       gone_at = null, seen_at = excluded.seen_at`,
+    [
+      one.id,
+      one.kind,
+      one.name ?? null,
+      one.teamId ?? null,
+      one.teamName ?? null,
+      one.teamGroupId ?? null,
+      one.serviceUrl,
+      at,
+    ],
   );
 }
 
@@ -67,17 +78,24 @@ export async function loseConversation(sql: Sql, id: string, at: Date): Promise<
 /** Makes these the channels of a team: others of it are gone. */
 export async function keepChannels(
   db: Db,
-  team: { readonly id: string; readonly name: string | null; readonly serviceUrl: string },
+  team: Pick<Conversation, 'serviceUrl'> & {
+    readonly id: string;
+    readonly name: string | null;
+    readonly groupId: string | null;
+  },
   channels: readonly { readonly id: string; readonly name: string }[],
   at: Date,
 ): Promise<void> {
   await db.transaction(async (sql) => {
+    const { serviceUrl } = team;
+    const about = {
+      kind: 'channel',
+      teamId: team.id,
+      teamName: team.name,
+      teamGroupId: team.groupId,
+    } as const;
     for (const { id, name } of channels) {
-      await meetConversation(
-        sql,
-        { id, kind: 'channel', name, teamId: team.id, teamName: team.name, serviceUrl: team.serviceUrl },
-        at,
-      );
+      await meetConversation(sql, { id, name, ...about, serviceUrl }, at);
     }
     await sql.query(
       'update teams_conversations set gone_at = $3 where team_id = $1 and id <> all ($2) and gone_at is null',
@@ -153,9 +171,9 @@ export async function everybody(sql: Sql): Promise<readonly Person[]> {
   return sql.query<Person>(`select ${personColumns} from teams_people order by name, id`);
 }
 
-/** Those whom a roster no longer has, since it was read from the beginning. */
-export async function forgetUnlisted(sql: Sql, before: Date): Promise<void> {
-  await sql.query('delete from teams_people where listed_at < $1', [before]);
+/** Forgets those whom no roster has had since then, unless they have a chat with the bot. */
+export async function forgetUnlisted(sql: Sql, since: Date): Promise<void> {
+  await sql.query('delete from teams_people where listed_at < $1 and conversation_id is null', [since]);
 }
 
 export async function keepPost(sql: Sql, mark: string, posted: MessageRef, at: Date): Promise<void> {
