@@ -1,45 +1,61 @@
 import type { KeyOrder } from '../contracts/source.ts';
 import {
+  type Change,
   chunkSize,
   fieldStarts,
   lineStarts,
   type NewSnapshotChunk,
-  type PlanEntry,
   packLines,
+  rowOf,
 } from './chunks.ts';
 import { doubtfulLine, isDoubtful, possibleLines } from './doubt.ts';
 import { compareKeys, unknownField } from './keys.ts';
 
 /** Lines in key order with changes in key order worked in. */
-export function applyEntries(
-  lines: Buffer,
-  entries: readonly PlanEntry[],
-  orders: readonly KeyOrder[],
-): Buffer {
+export function applyEntries(lines: Buffer, entries: readonly Change[], orders: readonly KeyOrder[]): Buffer {
   const parts: Uint8Array[] = [];
-  const starts = lineStarts(lines);
-  let i = 0;
   let kept = 0;
   for (const entry of entries) {
-    const row = entry.line ?? entry.previous ?? lines;
-    let order = 1;
-    while (i < starts.length - 1) {
-      order = compareKeys(lines, starts[i] as number, row, 0, orders);
-      if (order >= 0) {
-        break;
-      }
-      i += 1;
-    }
-    parts.push(lines.subarray(kept, starts[i]));
+    const row = rowOf(entry);
+    const place = placeOf(row, lines, kept, orders);
+    parts.push(lines.subarray(kept, place));
     // What was there under this key goes; what is there now comes.
-    i += order === 0 ? 1 : 0;
-    kept = starts[i] as number;
+    const isThere = place < lines.length && compareKeys(lines, place, row, 0, orders) === 0;
+    kept = isThere ? lines.indexOf(0x0a, place) + 1 : place;
     if (entry.line !== undefined) {
       parts.push(entry.line);
     }
   }
   parts.push(lines.subarray(kept));
   return Buffer.concat(parts);
+}
+
+/**
+ * Where among lines the first begins, from the line at `from` on, whose key is not before that of `row`: looks near at
+ * first, then in steps that double, and halves what lies between.
+ */
+function placeOf(row: Uint8Array, lines: Buffer, from: number, orders: readonly KeyOrder[]): number {
+  const isBefore = (at: number): boolean => compareKeys(lines, at, row, 0, orders) < 0;
+  let low = from;
+  let high = from;
+  for (let step = 1; high < lines.length && isBefore(high); step *= 2) {
+    low = lines.indexOf(0x0a, high) + 1;
+    high = startOfLine(lines, Math.min(low + step * 64, lines.length));
+  }
+  while (low < high) {
+    const middle = startOfLine(lines, (low + high) >>> 1);
+    if (isBefore(middle)) {
+      low = lines.indexOf(0x0a, middle) + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+/** Where the line begins that a place is in; the end of all is a place of its own. */
+function startOfLine(lines: Buffer, at: number): number {
+  return at === 0 ? 0 : lines.lastIndexOf(0x0a, at - 1) + 1;
 }
 
 /** Cuts lines into chunks of about equal size, none over the limits unless one row is. */

@@ -29,15 +29,26 @@ export interface NewSnapshotChunk extends Omit<SnapshotChunk, 'lines'> {
 
 export type ChangeKind = 'added' | 'changed' | 'removed';
 
-/** One change of a plan. `line` is the row as it is now, `previous` as it was told last. */
-export interface PlanEntry {
+/** One change. `line` is the row as it is now, `previous` as it was told last. */
+export interface Change {
   readonly kind: ChangeKind;
   /** Nobody has to hear of it; the snapshot takes it in all the same. */
   readonly silent: boolean;
   readonly line?: Buffer;
   readonly previous?: Buffer;
+}
+
+/** One change of a plan. */
+export interface PlanEntry extends Change {
   /** As people read it. */
   readonly key: string;
+}
+
+/** What a stored chunk becomes once the entries of a plan chunk from `from` to before `to` are all taken in. */
+export interface Stretch extends Omit<SnapshotChunk, 'lines'> {
+  readonly before: Pick<SnapshotChunk, 'firstKey' | 'hash'>;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Changes in key order, to be stored and delivered as one. */
@@ -51,6 +62,8 @@ export interface PlanChunk {
   /** How many of them are silent. */
   readonly silent: number;
   readonly entries: Buffer;
+  /** Chunks of the snapshot of which it is known what they become; a chunk that is not among them is made anew. */
+  readonly stretches: readonly Stretch[];
 }
 
 /** How large a chunk of a snapshot is made; a row larger than that has one of its own. */
@@ -63,16 +76,24 @@ export function hashOf(lines: Uint8Array): bigint {
   return h64Raw(lines);
 }
 
-/** A stretch of lines in key order, ready to be stored. `lines` must hold at least one, whole. */
-export function packLines(lines: Uint8Array, rows: number, orders: readonly KeyOrder[]): NewSnapshotChunk {
+/** What the planner has to know of lines in key order, at least one of them, all whole. */
+export function headOf(
+  lines: Uint8Array,
+  rows: number,
+  orders: readonly KeyOrder[],
+): Omit<SnapshotChunk, 'lines'> {
   return {
     firstKey: sortKey(lines, 0, orders),
     lastKey: sortKey(lines, lastLineStart(lines, lines.length), orders),
     rows,
     rawBytes: lines.length,
     hash: hashOf(lines),
-    data: compress(lines),
   };
+}
+
+/** The same lines, ready to be stored. */
+export function packLines(lines: Uint8Array, rows: number, orders: readonly KeyOrder[]): NewSnapshotChunk {
+  return { ...headOf(lines, rows, orders), data: compress(lines) };
 }
 
 /** Where the last line before `end` begins. */
@@ -171,13 +192,19 @@ export function packEntries(
     removed: count('removed'),
     silent: entries.filter((entry) => entry.silent).length,
     entries: buffer.take(),
+    stretches: [],
   };
 }
 
 /** The entries of a plan chunk. Their positions are how outcomes name them. */
 export function decodeEntries(packed: Uint8Array, keyWidth: number): readonly PlanEntry[] {
+  return unpackEntries(packed).map((entry) => ({ ...entry, key: keyText(rowOf(entry), keyWidth) }));
+}
+
+/** Entries without their keys, which are not free. */
+export function unpackEntries(packed: Uint8Array): readonly Change[] {
   const bytes = decompress(packed);
-  const entries: PlanEntry[] = [];
+  const entries: Change[] = [];
   for (let at = 0; at < bytes.length; ) {
     const head = bytes[at] as number;
     const middle = at + 9 + bytes.readUInt32LE(at + 1);
@@ -189,11 +216,15 @@ export function decodeEntries(packed: Uint8Array, keyWidth: number): readonly Pl
       silent: (head & silentBit) !== 0,
       ...(line.length > 0 ? { line } : {}),
       ...(previous.length > 0 ? { previous } : {}),
-      key: keyText(line.length > 0 ? line : previous, keyWidth),
     });
     at = end;
   }
   return entries;
+}
+
+/** The line that an entry is about, as it is now or was: its key is the same. */
+export function rowOf({ line, previous }: Change): Buffer {
+  return line ?? previous ?? Buffer.alloc(0);
 }
 
 /** The rows of a plan chunk that holds nothing but new ones, as whole lines. */

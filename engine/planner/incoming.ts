@@ -6,6 +6,8 @@ export class Incoming {
   start = 0;
   #end = 0;
   #ended = false;
+  /** Where the window stands in the whole stream. */
+  #passed = 0;
 
   constructor(pieces: AsyncIterable<Uint8Array>) {
     this.#pieces = pieces[Symbol.asyncIterator]();
@@ -43,6 +45,16 @@ export class Incoming {
     return this.#end - this.start;
   }
 
+  /** How far into the whole stream `start` is. */
+  get position(): number {
+    return this.#passed + this.start;
+  }
+
+  /** What was dealt with since the stream was at a position; undefined when the window holds no more of it. */
+  since(position: number): Buffer | undefined {
+    return position < this.#passed ? undefined : this.buffer.subarray(position - this.#passed, this.start);
+  }
+
   /** Stops the source. */
   async close(): Promise<void> {
     await this.#pieces.return?.();
@@ -55,6 +67,7 @@ export class Incoming {
       const target = size > this.buffer.length ? Buffer.allocUnsafe(size) : this.buffer;
       this.buffer.copy(target, 0, this.start, this.#end);
       this.buffer = target;
+      this.#passed += this.start;
       this.start = 0;
       this.#end = held;
     }

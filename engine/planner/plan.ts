@@ -4,17 +4,21 @@ import {
   chunkSize,
   EntryBuffer,
   hashOf,
+  headOf,
   type NewSnapshotChunk,
   type PlanChunk,
   packLines,
   type Shape,
   type SnapshotChunk,
+  type Stretch,
 } from './chunks.ts';
 import { isDoubtful } from './doubt.ts';
 import { Incoming } from './incoming.ts';
 import { compareKeys, fieldEnd, sortKey } from './keys.ts';
 import { noCounts, type PlanCounts, Rows } from './rows.ts';
+import { sameBytes } from './same.ts';
 
+/** A chunk of the plan that holds this ends with the stored chunk at hand, or at twice as much. */
 const entriesPerChunk = 2000;
 const bytesPerChunk = 1024 * 1024;
 
@@ -42,7 +46,7 @@ export interface BaselineInput extends Input {
 /**
  * Compares a stream of rows with the snapshot, in one pass and in memory that does not grow with either, and writes
  * the differences in chunks. A stretch of the stream that hashes like the next stored chunk is skipped as a whole,
- * neither split nor compared. Rows with a NULL in their key, and all rows of a key that comes twice, are left out and
+ * neither split nor compared; within a chunk that changed, lines are split and compared where bytes differ. Rows with a NULL in their key, and all rows of a key that comes twice, are left out and
  * counted; for such a key the snapshot stays as it was. Throws ORDER_BROKEN when the rows are not in key order.
  */
 export async function plan(input: PlanInput): Promise<PlanCounts> {
@@ -104,6 +108,17 @@ function stopIfAsked(signal: AbortSignal | undefined): void {
   }
 }
 
+/** How far a merge is, to tell later what came since. */
+interface Standing {
+  readonly position: number;
+  readonly seq: number;
+  readonly entries: number;
+  /** By how many rows the snapshot grows with the chunk being collected. */
+  readonly more: number;
+  /** Rows that were left out so far, without the one at hand. */
+  readonly leftOut: number;
+}
+
 class Merge {
   readonly #input: PlanInput;
   readonly #incoming: Incoming;
@@ -115,6 +130,9 @@ class Merge {
   /** The lines of the stored chunk at hand, and how far they are dealt with. */
   #old: Buffer = Buffer.alloc(0);
   #oldAt = 0;
+  /** Lines of it that were not looked at one by one. */
+  #oldRows = 0;
+  #stretches: Stretch[] = [];
   /** Counts of the chunk being collected. */
   #own = { added: 0, changed: 0, removed: 0, silent: 0 };
 
@@ -130,9 +148,7 @@ class Merge {
     for await (const chunk of this.#input.snapshot) {
       stopIfAsked(this.#input.signal);
       if (!(await this.#skips(chunk))) {
-        this.#old = await chunk.lines();
-        this.#oldAt = 0;
-        await this.#untilDone(() => this.#mergeOld());
+        await this.#compare(chunk);
       }
     }
     await this.#untilDone(() => this.#addRest());
@@ -176,6 +192,47 @@ class Merge {
     return true;
   }
 
+  async #compare(chunk: SnapshotChunk): Promise<void> {
+    this.#old = await chunk.lines();
+    this.#oldAt = 0;
+    this.#oldRows = chunk.rows;
+    // With some more, so that a stretch that has grown a little is in the window as a whole.
+    await this.#incoming.fill(Math.min(chunk.rawBytes, chunkSize.bytes) * 1.25);
+    const begun = this.#standing();
+    await this.#untilDone(() => this.#mergeOld());
+    this.#counts.rows += this.#oldRows;
+    this.#counts.unchanged += this.#oldRows;
+    this.#noteStretch(chunk, begun);
+    if (this.#isFull()) {
+      await this.#flush();
+    }
+  }
+
+  #standing(): Standing {
+    const { nullKeys, duplicateKeys } = this.#counts;
+    const { added, removed } = this.#own;
+    return {
+      position: this.#incoming.position,
+      seq: this.#seq,
+      entries: this.#entries.count,
+      more: added - removed,
+      leftOut: nullKeys + duplicateKeys - (this.#rows.duplicate ? 1 : 0),
+    };
+  }
+
+  /** Notes what a chunk becomes: the lines of the stream as they are, if none was left out and all are in the window. */
+  #noteStretch({ firstKey, hash, rows }: SnapshotChunk, begun: Standing): void {
+    const now = this.#standing();
+    const lines = this.#incoming.since(begun.position);
+    const whole = now.seq === begun.seq && now.leftOut === begun.leftOut;
+    if (!whole || lines === undefined || lines.length === 0 || now.entries === begun.entries) {
+      return;
+    }
+    const becomes = headOf(lines, rows + now.more - begun.more, this.#input.shape.key);
+    const at = { from: begun.entries, to: now.entries };
+    this.#stretches.push({ ...becomes, ...at, before: { firstKey, hash } });
+  }
+
   /** Runs a part of the merge that can't wait by itself: gives it input, and takes its output away. */
   async #untilDone(part: () => 'done' | 'more' | 'full'): Promise<void> {
     for (;;) {
@@ -193,7 +250,7 @@ class Merge {
 
   #mergeOld(): 'done' | 'more' | 'full' {
     while (this.#oldAt < this.#old.length) {
-      if (this.#isFull()) {
+      if (this.#isFull(2)) {
         return 'full';
       }
       const found = this.#rows.tryNext();
@@ -229,18 +286,32 @@ class Merge {
         this.#old.subarray(this.#oldAt, oldEnd),
       );
       this.#oldAt = oldEnd;
+      this.#oldRows -= 1;
       return;
     }
     const everything = this.#input.everything === true;
     if (same && !duplicate && !everything) {
-      this.#counts.unchanged += 1;
-    } else if (!duplicate) {
+      this.#passSame(length);
+      return;
+    }
+    if (!duplicate) {
       const line = buffer.subarray(start, start + length);
       const previous = this.#old.subarray(this.#oldAt, oldEnd);
       this.#emit('changed', !everything && this.#isSilent(line, previous), line, previous);
     }
     this.#rows.consume();
     this.#oldAt = oldEnd;
+    this.#oldRows -= 1;
+  }
+
+  /** Passes over all lines that are as they were, from the row at hand (of `length` bytes, one of them) on. */
+  #passSame(length: number): void {
+    const { buffer, start, available } = this.#incoming;
+    const most = Math.min(available, this.#old.length - this.#oldAt) - length;
+    const same = sameBytes(buffer, start + length, this.#old, this.#oldAt + length, most);
+    const bytes = buffer.lastIndexOf(0x0a, start + length + same - 1) + 1 - start;
+    this.#rows.consumeStretch(bytes, 0);
+    this.#oldAt += bytes;
   }
 
   #addRest(): 'done' | 'more' | 'full' {
@@ -296,8 +367,9 @@ class Merge {
     return true;
   }
 
-  #isFull(): boolean {
-    return this.#entries.count >= entriesPerChunk || this.#entries.bytes >= bytesPerChunk;
+  #isFull(times = 1): boolean {
+    const { count, bytes } = this.#entries;
+    return count >= times * entriesPerChunk || bytes >= times * bytesPerChunk;
   }
 
   async #flush(): Promise<void> {
@@ -308,10 +380,11 @@ class Merge {
     const keyOf = (which: 'first' | 'last'): Buffer =>
       sortKey(this.#entries.rowOf(which), 0, this.#input.shape.key);
     const keys = { firstKey: keyOf('first'), lastKey: keyOf('last') };
-    const chunk = { seq: this.#seq, ...keys, ...this.#own, entries: this.#entries.take() };
+    const chunk = { seq: this.#seq, ...keys, ...this.#own, stretches: this.#stretches };
     this.#seq += 1;
+    this.#stretches = [];
     this.#own = { added: 0, changed: 0, removed: 0, silent: 0 };
-    await this.#input.write(chunk);
+    await this.#input.write({ ...chunk, entries: this.#entries.take() });
   }
 }
 

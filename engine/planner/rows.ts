@@ -94,6 +94,7 @@ export class Rows {
     this.#incoming.start += this.length;
     this.#counts.rows += 1;
     this.length = 0;
+    this.duplicate = false;
   }
 
   /** Done with a stretch of `bytes` that holds `rows` rows in order, the one at hand its first. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Db, Sql } from '../contracts/db.ts';
 import type { KeyOrder } from '../contracts/source.ts';
-import { type PlanChunk, type PlanEntry, packEntries } from '../planner/chunks.ts';
+import { type PlanChunk, type PlanEntry, packEntries, type Stretch } from '../planner/chunks.ts';
 
 export type PlanState = 'planned' | 'sending' | 'committed';
 
@@ -22,8 +22,10 @@ export interface Plans {
   markCommitted(runId: number, seq: number): Promise<void>;
   /** Forgets the plan of a run that has to be planned anew. */
   clear(runId: number): Promise<void>;
-  /** What an approval is for: the query, the settings and every change, as one SHA-256 in hex. */
-  fingerprint(runId: number, query: string, settings: unknown): Promise<string>;
+  /** Whether nothing of the plan was handed over yet. */
+  isUntouched(runId: number): Promise<boolean>;
+  /** Every change of the plan, as SHA-256 in hex. */
+  digest(runId: number): Promise<string>;
 }
 
 interface Row {
@@ -35,10 +37,24 @@ interface Row {
   readonly removed: number;
   readonly silent: number;
   readonly entries: Buffer;
+  readonly stretches: readonly StoredStretch[];
   readonly state: PlanState;
 }
 
-const columns = 'seq, first_key, last_key, added, changed, removed, silent, entries, state';
+/** A stretch as JSON: keys in Base64, and hashes as digits. */
+type StoredStretch = readonly [
+  beforeKey: string,
+  beforeHash: string,
+  from: number,
+  to: number,
+  firstKey: string,
+  lastKey: string,
+  rows: number,
+  rawBytes: number,
+  hash: string,
+];
+
+const columns = 'seq, first_key, last_key, added, changed, removed, silent, entries, stretches, state';
 
 /** The plans of runs, on our own database. */
 export function createPlans(db: Db): Plans {
@@ -62,8 +78,15 @@ export function createPlans(db: Db): Plans {
     clear: async (runId) => {
       await db.query('delete from plan_chunks where run_id = $1', [runId]);
     },
-    fingerprint: async (runId, query, settings) => {
-      const hash = createHash('sha256').update(JSON.stringify([query, settings]));
+    isUntouched: async (runId) => {
+      const rows = await db.query(
+        `select 1 from plan_chunks where run_id = $1 and state <> 'planned' limit 1`,
+        [runId],
+      );
+      return rows.length === 0;
+    },
+    digest: async (runId) => {
+      const hash = createHash('sha256');
       for await (const chunk of readChunks(db, runId)) {
         hash.update(`\n${chunk.seq} ${chunk.entries.length}\n`).update(chunk.entries);
       }
@@ -73,12 +96,35 @@ export function createPlans(db: Db): Plans {
 }
 
 async function insertChunk(sql: Sql, runId: number, chunk: PlanChunk, state: PlanState): Promise<void> {
-  const { seq, firstKey, lastKey, added, changed, removed, silent, entries } = chunk;
+  const { seq, firstKey, lastKey, added, changed, removed, silent, entries, stretches } = chunk;
+  const stored = JSON.stringify(stretches.map(storedStretch));
   await sql.query(
-    `insert into plan_chunks (run_id, seq, first_key, last_key, added, changed, removed, silent, entries, state)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-    [runId, seq, firstKey, lastKey, added, changed, removed, silent, entries, state],
+    `insert into plan_chunks (run_id, ${columns}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    [runId, seq, firstKey, lastKey, added, changed, removed, silent, entries, stored, state],
   );
+}
+
+function storedStretch({
+  before,
+  from,
+  to,
+  firstKey,
+  lastKey,
+  rows,
+  rawBytes,
+  hash,
+}: Stretch): StoredStretch {
+  const text = (key: Buffer): string => key.toString('base64');
+  const was = [text(before.firstKey), String(before.hash)] as const;
+  return [...was, from, to, text(firstKey), text(lastKey), rows, rawBytes, String(hash)];
+}
+
+function stretchOf(stored: StoredStretch): Stretch {
+  const [beforeKey, beforeHash, from, to, firstKey, lastKey, rows, rawBytes, hash] = stored;
+  const keyOf = (text: string): Buffer => Buffer.from(text, 'base64');
+  const before = { firstKey: keyOf(beforeKey), hash: BigInt(beforeHash) };
+  const becomes = { firstKey: keyOf(firstKey), lastKey: keyOf(lastKey), rows, rawBytes, hash: BigInt(hash) };
+  return { ...becomes, before, from, to };
 }
 
 /** Takes entries out of a chunk that was dealt with in part, into chunks of their own behind all others. */
@@ -148,6 +194,6 @@ export async function lockPlanChunk(
 }
 
 function chunkOf(row: Row): StoredPlanChunk {
-  const { first_key: firstKey, last_key: lastKey, ...rest } = row;
-  return { ...rest, firstKey, lastKey };
+  const { first_key: firstKey, last_key: lastKey, stretches, ...rest } = row;
+  return { ...rest, firstKey, lastKey, stretches: stretches.map(stretchOf) };
 }

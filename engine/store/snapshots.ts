@@ -1,40 +1,19 @@
 import type { Db, Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
-import type { KeyOrder } from '../contracts/source.ts';
-import { applyEntries, cutChunks, remapLines } from '../planner/apply.ts';
-import {
-  decodeEntries,
-  decompress,
-  lineStarts,
-  type NewSnapshotChunk,
-  type PlanEntry,
-  type Shape,
-  type SnapshotChunk,
-} from '../planner/chunks.ts';
-import { doubtfulLine, possibleLines } from '../planner/doubt.ts';
+import { cutChunks, remapLines } from '../planner/apply.ts';
+import { lineStarts, type NewSnapshotChunk, type Shape, type SnapshotChunk } from '../planner/chunks.ts';
 import { compareKeys, decodeFields, encodeLine, sortKey } from '../planner/keys.ts';
-import { lockPlanChunk, markCommitted, splitPlanChunk } from './plans.ts';
-
-export interface Commit {
-  readonly syncId: number;
-  readonly runId: number;
-  readonly seq: number;
-  readonly shape: Shape;
-  /** Positions of the entries that were accepted; silent ones need not be named. */
-  readonly accepted: ReadonlySet<number> | 'all';
-  /** Entries of which the destination may have something: they are kept as such, and come again at the next run. */
-  readonly doubtful?: ReadonlySet<number> | 'all' | undefined;
-  /** Entries that are not dealt with yet: they become chunks of their own in this state. */
-  readonly later?: ReadonlyMap<number, 'planned' | 'sending'> | undefined;
-  /** The chunk, where whoever commits has it at hand. */
-  readonly chunk?: ChunkAtHand | undefined;
-}
-
-/** A plan chunk that was read already; `newRows` gives its rows where it holds nothing but new ones. */
-export interface ChunkAtHand {
-  readonly entries: readonly PlanEntry[];
-  readonly newRows?: () => Buffer;
-}
+import { type Packed, patchedLines } from '../planner/patch.ts';
+import { type Commit, commitChunk } from './snapshot-commits.ts';
+import {
+  type ChunkHead,
+  type Head,
+  headOf,
+  insertChunk,
+  type Place,
+  putHead,
+  sameKey,
+} from './snapshot-rows.ts';
 
 /** What has been told so far, per sync. One run per sync at a time changes it. */
 export interface Snapshots {
@@ -59,23 +38,8 @@ export interface Snapshots {
   forget(syncId: number): Promise<void>;
 }
 
-interface Head {
-  readonly generation: number;
-  readonly key_orders: KeyOrder[];
-  readonly columns: string[];
-}
-
-interface ChunkHead {
-  readonly first_key: Buffer;
-  readonly last_key: Buffer;
-  readonly rows: number;
-  readonly raw_bytes: number;
-  readonly hash: Buffer;
-}
-
 const headsPerPage = 500;
-/** A chunk below this is joined to the one before it. */
-const fewRows = 256;
+const mostFetched = 16;
 
 /** The snapshots of syncs, on our own database. */
 export function createSnapshots(db: Db): Snapshots {
@@ -91,23 +55,6 @@ export function createSnapshots(db: Db): Snapshots {
         await sql.query('delete from snapshots where sync_id = $1', [syncId]);
       }),
   };
-}
-
-async function headOf(sql: Sql, syncId: number, lock = ''): Promise<Head | undefined> {
-  const [head] = await sql.query<Head>(
-    `select generation, key_orders, columns from snapshots where sync_id = $1 ${lock}`,
-    [syncId],
-  );
-  return head;
-}
-
-/** Whether keys mean the same under both: same columns, same order. */
-function sameKey(head: Head, shape: Shape): boolean {
-  const names = shape.columns.slice(0, shape.key.length);
-  return (
-    JSON.stringify([head.key_orders, head.columns.slice(0, head.key_orders.length)]) ===
-    JSON.stringify([shape.key, names])
-  );
 }
 
 async function prepare(db: Db, syncId: number, shape: Shape): Promise<'none' | 'ready'> {
@@ -134,13 +81,13 @@ async function* chunks(db: Db, syncId: number): AsyncGenerator<SnapshotChunk> {
   if (head === undefined) {
     return;
   }
-  const { generation } = head;
+  const fetched = new Fetched(db, { syncId, ...head });
   let after = Buffer.alloc(0);
   for (;;) {
     const page = await db.query<ChunkHead>(
       `select first_key, last_key, rows, raw_bytes, hash from snapshot_chunks
        where sync_id = $1 and generation = $2 and first_key > $3 order by first_key limit ${headsPerPage}`,
-      [syncId, generation, after],
+      [syncId, head.generation, after],
     );
     for (const chunk of page) {
       yield {
@@ -149,7 +96,7 @@ async function* chunks(db: Db, syncId: number): AsyncGenerator<SnapshotChunk> {
         rows: chunk.rows,
         rawBytes: chunk.raw_bytes,
         hash: chunk.hash.readBigUInt64BE(),
-        lines: () => linesOf(db, syncId, generation, chunk.first_key),
+        lines: () => fetched.linesOf(chunk.first_key),
       };
     }
     const last = page.at(-1);
@@ -160,33 +107,40 @@ async function* chunks(db: Db, syncId: number): AsyncGenerator<SnapshotChunk> {
   }
 }
 
-async function linesOf(sql: Sql, syncId: number, generation: number, firstKey: Buffer): Promise<Buffer> {
-  const [row] = await sql.query<{ data: Buffer }>(
-    'select data from snapshot_chunks where sync_id = $1 and generation = $2 and first_key = $3',
-    [syncId, generation, firstKey],
-  );
-  if (row === undefined) {
-    throw new ActivateError('BUG', 'A snapshot changed while it was read.');
+/** Fetches the lines of chunks: of one at first, then of more and more that follow, as long as each is asked for. */
+class Fetched {
+  readonly #sql: Sql;
+  readonly #of: Head & Place;
+  #held = new Map<string, Packed>();
+  #times = -1;
+
+  constructor(sql: Sql, of: Head & Place) {
+    this.#sql = sql;
+    this.#of = of;
   }
-  return decompress(row.data);
-}
 
-async function insert(sql: Sql, syncId: number, generation: number, chunk: NewSnapshotChunk): Promise<void> {
-  const hash = Buffer.alloc(8);
-  hash.writeBigUInt64BE(chunk.hash);
-  await sql.query(
-    `insert into snapshot_chunks (sync_id, generation, first_key, last_key, rows, raw_bytes, hash, data)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-    [syncId, generation, chunk.firstKey, chunk.lastKey, chunk.rows, chunk.rawBytes, hash, chunk.data],
-  );
-}
+  async linesOf(firstKey: Buffer): Promise<Buffer> {
+    const name = firstKey.toString('hex');
+    if (!this.#held.has(name)) {
+      await this.#fetch(firstKey);
+    }
+    const packed = this.#held.get(name);
+    if (packed === undefined) {
+      throw new ActivateError('BUG', 'A snapshot changed while it was read.');
+    }
+    this.#held.delete(name);
+    return patchedLines(packed, this.#of.key_orders);
+  }
 
-async function putHead(sql: Sql, syncId: number, generation: number, shape: Shape): Promise<void> {
-  await sql.query(
-    `insert into snapshots (sync_id, generation, key_orders, columns) values ($1, $2, $3, $4)
-     on conflict (sync_id) do update set generation = $2, key_orders = $3, columns = $4`,
-    [syncId, generation, [...shape.key], [...shape.columns]],
-  );
+  async #fetch(firstKey: Buffer): Promise<void> {
+    this.#times = this.#held.size > 0 ? 0 : this.#times + 1;
+    const rows = await this.#sql.query<Packed & { first_key: Buffer }>(
+      `select first_key, data, patch from snapshot_chunks where sync_id = $1 and generation = $2 and first_key >= $3
+       order by first_key limit $4`,
+      [this.#of.syncId, this.#of.generation, firstKey, Math.min(2 ** this.#times, mostFetched)],
+    );
+    this.#held = new Map(rows.map((row) => [row.first_key.toString('hex'), row]));
+  }
 }
 
 async function replaceAll<T>(
@@ -202,7 +156,7 @@ async function replaceAll<T>(
     syncId,
     before?.generation ?? null,
   ]);
-  const result = await fill((chunk) => insert(db, syncId, generation, chunk));
+  const result = await fill((chunk) => insertChunk(db, { syncId, generation }, chunk));
   await db.transaction(async (sql) => {
     await putHead(sql, syncId, generation, shape);
     await sql.query('delete from snapshot_chunks where sync_id = $1 and generation <> $2', [
@@ -211,160 +165,6 @@ async function replaceAll<T>(
     ]);
   });
   return result;
-}
-
-async function commitChunk(sql: Sql, commit: Commit): Promise<void> {
-  const { syncId, runId, seq, shape, accepted } = commit;
-  const chunk = await lockPlanChunk(sql, runId, seq, commit.chunk === undefined);
-  if (chunk === undefined) {
-    throw new ActivateError('BUG', 'There is no such plan chunk.');
-  }
-  if (chunk.state === 'committed') {
-    return;
-  }
-  const generation = await openGeneration(sql, syncId, shape);
-  const heads = await sql.query<ChunkHead>(
-    `select first_key, last_key, rows from snapshot_chunks
-     where sync_id = $1 and generation = $2
-     and first_key <= greatest($3, (select min(first_key) from snapshot_chunks where sync_id = $1 and generation = $2))
-     and first_key >= coalesce((select max(first_key) from snapshot_chunks where sync_id = $1 and generation = $2 and first_key <= $4), ''::bytea)
-     order by first_key`,
-    [syncId, generation, chunk.lastKey, chunk.firstKey],
-  );
-  const newRows = accepted === 'all' && isGap(heads, chunk.firstKey) ? commit.chunk?.newRows?.() : undefined;
-  if (newRows !== undefined) {
-    await insertLines(sql, { syncId, generation, shape }, newRows);
-    await markCommitted(sql, runId, seq);
-    return;
-  }
-  const all = commit.chunk?.entries ?? decodeEntries(chunk.entries, shape.key.length);
-  const entries = accepted === 'all' ? all : withDoubts(all, commit, accepted);
-  for (const group of groupByChunk(heads, entries, shape, chunk.firstKey)) {
-    await rewrite(sql, syncId, generation, group, shape);
-  }
-  await markCommitted(sql, runId, seq);
-  if (commit.later !== undefined && commit.later.size > 0) {
-    await splitPlanChunk(sql, { runId, seq, orders: shape.key, entries: all, later: commit.later });
-  }
-}
-
-/**
- * Whether all of a plan chunk comes where nothing is stored: behind one stored chunk and before the next, or before
- * anything is. Then no chunk has to be unpacked to be added to.
- */
-function isGap(heads: readonly ChunkHead[], planFirst: Buffer): boolean {
-  const [before, another] = heads;
-  return before === undefined || (another === undefined && Buffer.compare(before.last_key, planFirst) < 0);
-}
-
-/** What goes into the snapshot: accepted entries as they are, and doubtful ones as all that there may be. */
-function withDoubts(
-  all: readonly PlanEntry[],
-  { doubtful, shape }: Commit,
-  accepted: ReadonlySet<number>,
-): readonly PlanEntry[] {
-  return all.flatMap((entry, i) => {
-    if (entry.silent || accepted.has(i)) {
-      return [entry];
-    }
-    const { line, previous } = entry;
-    const before = previous === undefined ? [] : possibleLines(previous, shape.columns.length);
-    return doubtful === 'all' || doubtful?.has(i) === true
-      ? [{ ...entry, line: doubtfulLine([...(line === undefined ? [] : [line]), ...before]) }]
-      : [];
-  });
-}
-
-/** The generation to write to: that of the snapshot, or a new and empty one when nothing was told under this key. */
-async function openGeneration(sql: Sql, syncId: number, shape: Shape): Promise<number> {
-  const head = await headOf(sql, syncId, 'for update');
-  if (head !== undefined && sameKey(head, shape)) {
-    return head.generation;
-  }
-  await sql.query('delete from snapshot_chunks where sync_id = $1', [syncId]);
-  const generation = (head?.generation ?? 0) + 1;
-  await putHead(sql, syncId, generation, shape);
-  return generation;
-}
-
-interface Group {
-  /** The stored chunk the entries go into; none when nothing is stored yet. */
-  readonly firstKey: Buffer | undefined;
-  readonly entries: PlanEntry[];
-}
-
-function groupByChunk(
-  heads: readonly ChunkHead[],
-  entries: readonly PlanEntry[],
-  shape: Shape,
-  planFirst: Buffer,
-): readonly Group[] {
-  if (isGap(heads, planFirst)) {
-    return entries.length === 0 ? [] : [{ firstKey: undefined, entries: [...entries] }];
-  }
-  const groups: Group[] = [];
-  let at = -1;
-  for (const entry of entries) {
-    const key = sortKey(entry.line ?? entry.previous ?? Buffer.alloc(0), 0, shape.key);
-    while (at + 1 < heads.length && Buffer.compare((heads[at + 1] as ChunkHead).first_key, key) <= 0) {
-      at += 1;
-    }
-    const firstKey = heads[Math.max(at, 0)]?.first_key;
-    const last = groups.at(-1);
-    if (last !== undefined && last.firstKey === firstKey) {
-      last.entries.push(entry);
-    } else {
-      groups.push({ firstKey, entries: [entry] });
-    }
-  }
-  return groups;
-}
-
-async function rewrite(
-  sql: Sql,
-  syncId: number,
-  generation: number,
-  group: Group,
-  shape: Shape,
-): Promise<void> {
-  const old =
-    group.firstKey === undefined ? Buffer.alloc(0) : await takeOut(sql, syncId, generation, group.firstKey);
-  await insertLines(sql, { syncId, generation, shape }, applyEntries(old, group.entries, shape.key));
-}
-
-interface Place {
-  readonly syncId: number;
-  readonly generation: number;
-  readonly shape: Shape;
-}
-
-/** Stores lines as chunks of their own; a few are joined to the chunk before them. */
-async function insertLines(sql: Sql, { syncId, generation, shape }: Place, lines: Buffer): Promise<void> {
-  const rows = lineStarts(lines).length - 1;
-  const few = rows > 0 && rows < fewRows;
-  const before = few
-    ? await takeOutBefore(sql, syncId, generation, sortKey(lines, 0, shape.key))
-    : Buffer.alloc(0);
-  for (const chunk of cutChunks(few ? Buffer.concat([before, lines]) : lines, shape.key)) {
-    await insert(sql, syncId, generation, chunk);
-  }
-}
-
-async function takeOut(sql: Sql, syncId: number, generation: number, firstKey: Buffer): Promise<Buffer> {
-  const [row] = await sql.query<{ data: Buffer }>(
-    'delete from snapshot_chunks where sync_id = $1 and generation = $2 and first_key = $3 returning data',
-    [syncId, generation, firstKey],
-  );
-  return row === undefined ? Buffer.alloc(0) : decompress(row.data);
-}
-
-async function takeOutBefore(sql: Sql, syncId: number, generation: number, key: Buffer): Promise<Buffer> {
-  const [row] = await sql.query<{ first_key: Buffer }>(
-    `select first_key from snapshot_chunks where sync_id = $1 and generation = $2 and first_key < $3
-     order by first_key desc limit 1`,
-    [syncId, generation, key],
-  );
-  return row === undefined ? Buffer.alloc(0) : takeOut(sql, syncId, generation, row.first_key);
 }
 
 async function get(
@@ -377,12 +177,12 @@ async function get(
     return undefined;
   }
   const wanted = encodeLine(key);
-  const [row] = await db.query<{ data: Buffer }>(
-    `select data from snapshot_chunks where sync_id = $1 and generation = $2 and first_key <= $3 and last_key >= $3
+  const [row] = await db.query<Packed>(
+    `select data, patch from snapshot_chunks where sync_id = $1 and generation = $2 and first_key <= $3 and last_key >= $3
      order by first_key desc limit 1`,
     [syncId, head.generation, sortKey(wanted, 0, head.key_orders)],
   );
-  const lines = row === undefined ? Buffer.alloc(0) : decompress(row.data);
+  const lines = row === undefined ? Buffer.alloc(0) : patchedLines(row, head.key_orders);
   const start = lineStarts(lines).find(
     (at) => at < lines.length && compareKeys(lines, at, wanted, 0, head.key_orders) === 0,
   );
