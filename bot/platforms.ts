@@ -5,6 +5,7 @@ import { createHeard } from './mattermost/heard.ts';
 import { createMattermost, type MattermostConfig } from './mattermost/platform.ts';
 import type { Platform } from './platform.ts';
 import { createSlack } from './slack/platform.ts';
+import { createTeams, type TeamsConfig } from './teams/platform.ts';
 
 /** Which platforms are set up, and how. */
 export interface PlatformSettings {
@@ -16,6 +17,7 @@ export interface PlatformSettings {
         readonly apiUrl: string | undefined;
       }
     | undefined;
+  readonly teams: Omit<TeamsConfig, 'db' | 'log'> | undefined;
   readonly mattermost: Omit<MattermostConfig, 'heard' | 'log'> | undefined;
   readonly local:
     | (Pick<LocalOptions, 'people' | 'channels'> & { readonly password: string | undefined })
@@ -28,6 +30,9 @@ export function createPlatforms(settings: PlatformSettings, db: Db, log: Log): r
   if (settings.slack !== undefined) {
     const { botToken, ...rest } = settings.slack;
     platforms.push(createSlack({ botToken, ...defined(rest), log: log.child({ platform: 'slack' }) }));
+  }
+  if (settings.teams !== undefined) {
+    platforms.push(createTeams({ ...settings.teams, db, log: log.child({ platform: 'teams' }) }));
   }
   if (settings.mattermost !== undefined) {
     const parts = { heard: createHeard(db), log: log.child({ platform: 'mattermost' }) };
@@ -43,7 +48,7 @@ export function createPlatforms(settings: PlatformSettings, db: Db, log: Log): r
 }
 
 /** Leaves out what is undefined, as exact optional properties ask. */
-function defined<T extends object>(given: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+export function defined<T extends object>(given: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;
   };

@@ -17,8 +17,9 @@ import { openLink, useLink } from '../engine/store/links.ts';
 import { createDispatch } from './dispatch.ts';
 import { formPage } from './local/link.ts';
 import type { Platform } from './platform.ts';
-import { createPlatforms, type PlatformSettings } from './platforms.ts';
+import { createPlatforms, defined, type PlatformSettings } from './platforms.ts';
 import { createServer, type Server } from './server.ts';
+import { createButtons, type House } from './teams/access.ts';
 
 /** Which of the two processes this one is, or both at once. */
 export interface Roles {
@@ -41,12 +42,15 @@ export interface Running {
 export async function start(env: Env, roles: Roles, log: Log): Promise<Running> {
   const platforms: Platform[] = [];
   const secretKey = env.SECRET_KEY ?? (await ownSecretKey(env.ACTIVATE_DATA_DIR));
+  let house: House | undefined;
   const senders = (db: Db): readonly ChatPlatform[] => {
-    platforms.push(...platformsOf(env, secretKey, db, log));
+    const settings = settingsOf(env, secretKey, () => house);
+    platforms.push(...createPlatforms(settings, db, log));
     return platforms;
   };
   const app = await boot(env, { connectors, senders, log });
   const dispatch = dispatchOf(app);
+  house = { dispatch, identify: app.identify };
   const stopping = new AbortController();
   const server = roles.web ? await serve(app, platforms, dispatch, stopping.signal) : undefined;
   if (roles.demo && usesLocalChat(env)) {
@@ -118,7 +122,7 @@ export function dispatchOf(app: App): Dispatch {
       db.transaction((sql) =>
         writeAudit(sql, {
           at: services.now(),
-          kind: outcome === 'refused' || outcome === 'NOT_ALLOWED' ? 'refusal' : 'command',
+          kind: refusals.includes(outcome) ? 'refusal' : 'command',
           ...actedBy(caller),
           command,
           subject: subjectOf(input),
@@ -131,12 +135,15 @@ export function dispatchOf(app: App): Dispatch {
   });
 }
 
+/** Outcomes that say that somebody was not let do something, or that what they saw is no longer so. */
+const refusals = ['refused', 'NOT_ALLOWED', 'OUTDATED'];
+
 /** What a command is about, by the names that fields have for it. */
 function subjectOf({ name, alert, sync, model, person }: Raw): string | null {
   return name ?? alert ?? sync ?? model ?? person ?? null;
 }
 
-function platformsOf(env: Env, secretKey: string, db: Db, log: Log): readonly Platform[] {
+function settingsOf(env: Env, secretKey: string, house: () => House | undefined): PlatformSettings {
   const slack =
     env.SLACK_BOT_TOKEN === undefined
       ? undefined
@@ -149,7 +156,30 @@ function platformsOf(env: Env, secretKey: string, db: Db, log: Log): readonly Pl
   const local = usesLocalChat(env)
     ? { people: demoPeople, channels: demoChannels, password: env.LOCAL_CHAT_PASSWORD }
     : undefined;
-  return createPlatforms({ slack, mattermost: mattermostOf(env, secretKey), local }, db, log);
+  return { slack, teams: teamsOf(env, house), mattermost: mattermostOf(env, secretKey), local };
+}
+
+function teamsOf(env: Env, house: () => House | undefined): PlatformSettings['teams'] {
+  const { TEAMS_APP_ID: appId, TEAMS_TENANT_ID: tenantId, TEAMS_APP_PASSWORD: secret } = env;
+  if (appId === undefined || tenantId === undefined) {
+    return undefined;
+  }
+  const { TEAMS_CERTIFICATE_FILE: certificateFile = '', TEAMS_KEY_FILE: keyFile = '' } = env;
+  const addresses = {
+    publicUrl: env.PUBLIC_URL,
+    graphUrl: env.TEAMS_GRAPH_URL,
+    loginUrl: env.TEAMS_LOGIN_URL,
+    openIdUrl: env.TEAMS_OPENID_URL,
+    serviceUrl: env.TEAMS_SERVICE_URL,
+  };
+  return {
+    appId,
+    tenantId,
+    credential:
+      secret === undefined ? { type: 'certificate', certificateFile, keyFile } : { type: 'secret', secret },
+    buttons: createButtons({ commands: createCommands(connectors), defaultRole: env.DEFAULT_ROLE, house }),
+    ...defined(addresses),
+  };
 }
 
 function mattermostOf(env: Env, secretKey: string): PlatformSettings['mattermost'] {

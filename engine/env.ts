@@ -11,6 +11,15 @@ const url = (what: string, ...schemes: string[]) =>
 const token = (prefix: string, where: string) =>
   z.string().startsWith(prefix, `must begin with ${prefix} (${where})`);
 
+const guid = (what: string) =>
+  z
+    .string()
+    .regex(
+      /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
+      `must be ${what}, as 00000000-0000-0000-0000-000000000000`,
+    )
+    .toLowerCase();
+
 const number = (min: number, max: number) =>
   z.coerce
     .number('must be a number')
@@ -117,6 +126,36 @@ export const settings = {
     .describe(
       'Take the e-mail addresses of accounts for true though the Mattermost server does not have them verified. On, whoever can change their own address can become an admin of Activate.',
     ),
+  TEAMS_APP_ID: guid('the application (client) ID of the app registration')
+    .optional()
+    .describe('Application (client) ID of the Microsoft Teams bot. Needs PUBLIC_URL.'),
+  TEAMS_TENANT_ID: guid('the directory (tenant) ID')
+    .optional()
+    .describe('Directory (tenant) ID. Requests of other tenants are refused.'),
+  TEAMS_APP_PASSWORD: z
+    .string()
+    .min(8, 'is too short')
+    .optional()
+    .describe('Client secret of the app registration; or else a certificate.'),
+  TEAMS_CERTIFICATE_FILE: z
+    .string()
+    .optional()
+    .describe('File with the certificate of the app registration, in PEM, in place of a secret.'),
+  TEAMS_KEY_FILE: z.string().optional().describe('File with the private key of that certificate, in PEM.'),
+  TEAMS_GRAPH_URL: url('an address', 'http:', 'https:')
+    .optional()
+    .describe(
+      'Microsoft Graph (https://graph.microsoft.com), when the app may read users and messages there. Not called otherwise.',
+    ),
+  TEAMS_LOGIN_URL: url('an address', 'http:', 'https:')
+    .optional()
+    .describe('Another address of the sign-in of Microsoft (clouds of states, proxies, tests).'),
+  TEAMS_OPENID_URL: url('an address', 'http:', 'https:')
+    .optional()
+    .describe('Another address of the keys that Teams signs its requests with.'),
+  TEAMS_SERVICE_URL: url('an address', 'http:', 'https:')
+    .optional()
+    .describe('Another address of the Teams service, for conversations that nobody has spoken in yet.'),
   LOCAL_CHAT: z
     .enum(['on', 'off'], 'must be on or off')
     .optional()
@@ -204,6 +243,7 @@ function contradictions(env: Env): string[] {
       'PUBLIC_URL or MATTERMOST_CALLBACK_URL is missing beside MATTERMOST_URL: the server has to reach this bot',
     );
   }
+  mistakes.push(...teamsContradictions(env));
   if (usesLocalChat(env) && !localHosts.includes(env.HOST) && env.LOCAL_CHAT_PASSWORD === undefined) {
     mistakes.push(
       `LOCAL_CHAT_PASSWORD is required when HOST is ${env.HOST}: anybody who reaches it could act as anybody`,
@@ -212,9 +252,30 @@ function contradictions(env: Env): string[] {
   return mistakes;
 }
 
+function teamsContradictions(env: Env): readonly string[] {
+  const { TEAMS_APP_ID: id, TEAMS_TENANT_ID: tenant, TEAMS_APP_PASSWORD: password } = env;
+  const { TEAMS_CERTIFICATE_FILE: certificate, TEAMS_KEY_FILE: key } = env;
+  if ([id, tenant, password, certificate, key].every((setting) => setting === undefined)) {
+    return [];
+  }
+  const proofs = [password, certificate ?? key].filter((setting) => setting !== undefined).length;
+  return [
+    ...(id === undefined ? ['TEAMS_APP_ID is missing, though another Teams setting is there'] : []),
+    ...(tenant === undefined ? ['TEAMS_TENANT_ID is missing, though another Teams setting is there'] : []),
+    ...(proofs === 1 && (certificate === undefined) === (key === undefined)
+      ? []
+      : [
+          'TEAMS_APP_PASSWORD, or TEAMS_CERTIFICATE_FILE with TEAMS_KEY_FILE, has to be set for Teams, and not both',
+        ]),
+    ...(env.PUBLIC_URL === undefined
+      ? ['PUBLIC_URL is missing beside TEAMS_APP_ID: Microsoft has to reach this bot']
+      : []),
+  ];
+}
+
 /** True when the bot serves its own chat page. */
 export function usesLocalChat(env: Env): boolean {
-  const others = [env.SLACK_BOT_TOKEN, env.MATTERMOST_URL];
+  const others = [env.SLACK_BOT_TOKEN, env.MATTERMOST_URL, env.TEAMS_APP_ID];
   return env.LOCAL_CHAT === undefined
     ? others.every((setting) => setting === undefined)
     : env.LOCAL_CHAT === 'on';

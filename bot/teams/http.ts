@@ -97,16 +97,15 @@ export function createHttp(parts: {
 
 function refuse(log: Log, req: Request, res: Response, thrown: unknown): void {
   const { code, message } = asActivateError(thrown);
-  switch (code) {
-    case 'AUTH_REJECTED':
-      log.warn({ remote: req.socket.remoteAddress, why: message }, 'Teams request refused');
-      return plain(res, 401, 'The request was refused.');
-    case 'UNAVAILABLE':
-      log.error({ error: thrown }, 'Teams request could not be verified');
-      return plain(res, 503, 'Try again later.');
-    default:
-      log.error({ error: thrown }, 'Teams request failed');
-      return plain(res, 500, 'Failed.');
+  if (code === 'AUTH_REJECTED') {
+    log.warn({ remote: req.socket.remoteAddress, why: message }, 'Teams request refused');
+    plain(res, 401, 'The request was refused.');
+  } else if (code === 'UNAVAILABLE') {
+    log.error({ error: thrown }, 'Teams request could not be verified');
+    plain(res, 503, 'Try again later.');
+  } else {
+    log.error({ error: thrown }, 'Teams request failed');
+    plain(res, 500, 'Failed.');
   }
 }
 

@@ -1,11 +1,15 @@
 import { constants, createHash, createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { lost } from './errors.ts';
 
-/** What the bot proves with that it is the app: a secret, or a certificate with its key, both as PEM. */
+/**
+ * What the bot proves with that it is the app: a secret, or files with a certificate and its key, in PEM. Files are read
+ * anew for each token, so that they can be changed while it runs.
+ */
 export type Credential =
   | { readonly type: 'secret'; readonly secret: string }
-  | { readonly type: 'certificate'; readonly certificate: string; readonly key: string };
+  | { readonly type: 'certificate'; readonly certificateFile: string; readonly keyFile: string };
 
 /** Tokens of the app for one service, `https://api.botframework.com` say. Asked for once, kept until shortly before they end. */
 export type Tokens = (resource: string) => Promise<string>;
@@ -57,7 +61,7 @@ async function ask(
     grant_type: 'client_credentials',
     client_id: appId,
     scope: `${resource}/.default`,
-    ...proof(url, appId, credential, now),
+    ...(await proof(url, appId, credential, now)),
   });
   const { status, text } = await fetched(url, form);
   const answer = parse(text);
@@ -104,14 +108,19 @@ function parse(text: string): { access_token?: unknown; expires_in?: unknown; er
   }
 }
 
-function proof(url: string, appId: string, credential: Credential, now: Date): Record<string, string> {
+async function proof(
+  url: string,
+  appId: string,
+  credential: Credential,
+  now: Date,
+): Promise<Record<string, string>> {
   switch (credential.type) {
     case 'secret':
       return { client_secret: credential.secret };
     case 'certificate':
       return {
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-        client_assertion: assertion(url, appId, credential, now),
+        client_assertion: await assertion(url, appId, credential, now),
       };
     default:
       return credential satisfies never;
@@ -119,13 +128,14 @@ function proof(url: string, appId: string, credential: Credential, now: Date): R
 }
 
 /** A short-lived statement that we are the app, signed with the certificate's key (PS256, as Entra asks for). */
-function assertion(
+async function assertion(
   url: string,
   appId: string,
-  { certificate, key }: Extract<Credential, { type: 'certificate' }>,
+  files: Extract<Credential, { type: 'certificate' }>,
   now: Date,
-): string {
-  const thumbprint = createHash('sha256').update(new X509Certificate(certificate).raw).digest('base64url');
+): Promise<string> {
+  const { certificate, key } = await readPair(files);
+  const thumbprint = createHash('sha256').update(certificate.raw).digest('base64url');
   const seconds = Math.floor(now.getTime() / 1000);
   const claims = { aud: url, iss: appId, sub: appId, jti: randomUUID(), nbf: seconds };
   const signed = [
@@ -135,9 +145,26 @@ function assertion(
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     .join('.');
   const signature = sign('sha256', Buffer.from(signed), {
-    key: createPrivateKey(key),
+    key,
     padding: constants.RSA_PKCS1_PSS_PADDING,
     saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
   });
   return `${signed}.${signature.toString('base64url')}`;
+}
+
+async function readPair({ certificateFile, keyFile }: Extract<Credential, { type: 'certificate' }>) {
+  try {
+    const certificate = new X509Certificate(await readFile(certificateFile));
+    const key = createPrivateKey(await readFile(keyFile));
+    if (!certificate.checkPrivateKey(key)) {
+      throw new Error('they do not belong together');
+    }
+    return { certificate, key };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ActivateError('CONFIG_INVALID', `The certificate for Teams can't be used: ${why}.`, {
+      cause,
+      fix: 'Check TEAMS_CERTIFICATE_FILE and TEAMS_KEY_FILE: two files in PEM, the key without a password.',
+    });
+  }
 }
