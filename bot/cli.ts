@@ -9,8 +9,8 @@ import { ActivateError, asActivateError } from '../engine/contracts/errors.ts';
 import { parseEnv } from '../engine/env.ts';
 import { createLog } from '../engine/log.ts';
 import { runCli, type Terminal } from './command-line.ts';
+import { manifest } from './manifest.ts';
 import { start } from './roof.ts';
-import { slackManifest } from './slack/manifest.ts';
 
 config({ quiet: true });
 try {
@@ -25,7 +25,8 @@ try {
 /** Runs one command line and answers with the exit code. */
 async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === 'manifest') {
-    process.stdout.write(`${JSON.stringify(manifest(argv.slice(1)), null, 2)}\n`);
+    const shown = createCommands(connectors).filter((command) => command.hidden !== true);
+    process.stdout.write(`${await manifest(argv.slice(1), shown, process.env)}\n`);
     return 0;
   }
   const env = parseEnv(process.env);
@@ -62,20 +63,6 @@ async function withFile(argv: readonly string[]): Promise<readonly string[]> {
   } catch (cause) {
     throw new ActivateError('INPUT_INVALID', `The file ${path} can't be read.`, { cause });
   }
-}
-
-/** What Slack wants to know of us: `manifest slack [--url https://…]`, the address for HTTP in place of Socket Mode. */
-function manifest(argv: readonly string[]): object {
-  const [platform, flag, given] = argv;
-  const url = flag?.startsWith('--url=') ? flag.slice('--url='.length) : given;
-  const wrong = flag !== undefined && (!/^--url(?:=|$)/.test(flag) || !URL.canParse(url ?? ''));
-  if (platform !== 'slack' || wrong) {
-    throw new ActivateError('INPUT_INVALID', 'The manifest is printed for Slack.', {
-      fix: 'Usage: activate manifest slack [--url https://activate.example.com]',
-    });
-  }
-  const commands = createCommands(connectors).filter((command) => command.hidden !== true);
-  return slackManifest(commands, url === undefined ? { mode: 'socket' } : { mode: 'http', url });
 }
 
 function terminal(): Terminal {

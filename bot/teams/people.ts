@@ -2,7 +2,7 @@ import type { Db } from '../../engine/contracts/db.ts';
 import type { Log } from '../../engine/contracts/log.ts';
 import type { Heard } from './adapter.ts';
 import type { Directory } from './directory.ts';
-import { channelDataOf, kindOf, placeOf, teamOf } from './read.ts';
+import { channelDataOf, isStranger, kindOf, placeOf, teamOf } from './read.ts';
 import { loseConversation, meetConversation, meetPerson } from './store.ts';
 
 /** Learns from each activity who and what there is, for Teams can't be asked. */
@@ -60,11 +60,6 @@ export function createPeople(parts: {
       }
     },
   };
-}
-
-/** Actions can be used in chats that the bot is not in: such a chat is no place to post to. */
-function isStranger(activity: Heard): boolean {
-  return activity.name?.startsWith('composeExtension/') === true;
 }
 
 async function meetPlace(db: Db, activity: Heard, serviceUrl: string, at: Date): Promise<void> {

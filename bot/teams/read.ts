@@ -46,6 +46,11 @@ export function kindOf(activity: Heard): 'channel' | 'group' | 'personal' {
   }
 }
 
+/** Actions can be used in chats that the bot is not in, those of two people among them. */
+export function isStranger(activity: Heard): boolean {
+  return activity.name?.startsWith('composeExtension/') === true;
+}
+
 /** Who did it and where. The person is known by their Entra object id; a guest without one, by the id that Teams gives. */
 export function originOf(activity: Heard): Origin {
   const { from } = activity;
@@ -53,6 +58,9 @@ export function originOf(activity: Heard): Origin {
   const origin: Origin = {
     person: { kind: 'person', platform: 'teams', id: from?.aadObjectId ?? from?.id ?? '' },
     conversation,
+    ...(activity.conversation?.conversationType === 'personal' && !isStranger(activity)
+      ? { direct: true }
+      : {}),
   };
   const { replyToId } = activity;
   return replyToId === undefined || replyToId === ''
