@@ -6,7 +6,7 @@ import { check, type Fields, type Form, type Options, type Values } from '../eng
 import type { Log } from '../engine/contracts/log.ts';
 import type { Invocation, PersonRef, Raw } from '../engine/contracts/refs.ts';
 import { readLine } from './line.ts';
-import { errorReply, trouble } from './replies.ts';
+import { errorReply, trouble, waitingReply } from './replies.ts';
 import { type DraftBook, Wizard, wholeNumber } from './wizard.ts';
 
 /** A command whose field types have been forgotten, as the list of all holds it. */
@@ -165,7 +165,11 @@ async function allowed<S>(
       await noted(parts, caller, command, raw, 'ok');
       return reply;
     } catch (thrown) {
-      await noted(parts, caller, command, raw, asActivateError(thrown).code);
+      const error = asActivateError(thrown);
+      await noted(parts, caller, command, raw, error.code);
+      if (error.code === 'AWAITS_APPROVAL') {
+        return waitingReply(error);
+      }
       throw thrown;
     }
   };

@@ -23,6 +23,24 @@ export function trouble(
   return { kind: 'card', card, to: 'caller' };
 }
 
+/** What was asked for is not done yet, and not refused: somebody has to agree first. */
+export function waitingReply({ message, fix }: ActivateError): Reply {
+  const card: Card = {
+    title: 'Waits for approval',
+    tone: 'warning',
+    blocks: [
+      { type: 'text', text: [message] },
+      ...(fix === undefined ? [] : [{ type: 'context', text: [fix] } as const]),
+      {
+        type: 'actions',
+        actions: [{ type: 'button', label: 'Approvals', run: { command: 'approvals', input: {} } }],
+      },
+    ],
+    fallback: message,
+  };
+  return { kind: 'card', card, to: 'caller' };
+}
+
 /** What a person is shown of an error: its own words, or an apology with a reference into the log. */
 export function errorReply(error: ActivateError, again: Invocation, reference: string): Reply {
   const retry: Action = { type: 'button', label: 'Try again', run: again };

@@ -15,7 +15,7 @@ export const remove = defineCommand({
   },
   positional: ['name'],
   lookups: { syncs },
-  run: async ({ name, sure }, _caller, services) => {
+  run: async ({ name, sure }, caller, services) => {
     const { sync } = await services.syncs.show(name);
     if (sure !== 'yes') {
       const card = {
@@ -34,7 +34,7 @@ export const remove = defineCommand({
       } as const;
       return { kind: 'card', to: 'caller', card };
     }
-    await services.syncs.remove(name);
+    await services.syncs.remove(name, caller);
     const card = {
       title: `${name} is deleted`,
       blocks: [text('It does nothing any more.')],

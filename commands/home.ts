@@ -1,4 +1,5 @@
 import { actions, ago, bold, button, context, count, text } from '../engine/cards/build.ts';
+import { holdLine } from '../engine/cards/hold.ts';
 import { condition } from '../engine/cards/show.ts';
 import type { Block } from '../engine/contracts/card.ts';
 import { defineCommand } from './define.ts';
@@ -14,10 +15,11 @@ export const home = defineCommand({
   fields: {},
   run: async (_input, caller, services) => {
     const now = services.now();
-    const [alerts, drafts, sources] = await Promise.all([
+    const [alerts, drafts, sources, { mine: waiting }] = await Promise.all([
       services.syncs.list(),
       services.drafts.mine(caller),
       services.sources.list(),
+      services.approvals.waiting(caller),
     ]);
     const failing = alerts.filter(({ sync }) => sync.failingSince !== null);
     const mine = alerts.filter(({ sync }) => sync.createdBy === Number(caller.id));
@@ -27,7 +29,8 @@ export const home = defineCommand({
         : button('New alert', 'new-alert', {}, { style: 'primary' });
     const blocks: Block[] = [
       text(`Hello ${caller.name}. I watch your warehouse and tell the right person at the right moment.`),
-      actions(start, button('All alerts', 'list'), button('Help', 'help')),
+      actions(start, button('All alerts', 'list'), button('Approvals', 'approvals'), button('Help', 'help')),
+      ...section('Waits for you', waiting.slice(0, listed).map(holdLine)),
       ...section(
         'Needs a look',
         failing.map(({ sync }) => [

@@ -1,9 +1,13 @@
 import type { Connector } from '../engine/contracts/connector.ts';
 import { apply } from './apply.ts';
+import { approvals } from './approvals.ts';
+import { approve } from './approve.ts';
+import { approvers } from './approvers.ts';
 import { audit } from './audit.ts';
 import { claim } from './claim.ts';
 import { connectOf } from './connect.ts';
 import type { AnyCommand } from './define.ts';
+import { delegate } from './delegate.ts';
 import { remove } from './delete.ts';
 import { destinations } from './destinations.ts';
 import { details } from './details.ts';
@@ -19,6 +23,7 @@ import { helpOf } from './help.ts';
 import { history } from './history.ts';
 import { home } from './home.ts';
 import { list } from './list.ts';
+import { mask } from './mask.ts';
 import { models } from './models.ts';
 import { mute } from './mute.ts';
 import { newAlert } from './new-alert.ts';
@@ -29,12 +34,16 @@ import { newTask } from './new-task.ts';
 import { notAFit } from './not-a-fit.ts';
 import { pause } from './pause.ts';
 import { plan } from './plan.ts';
+import { policy } from './policy.ts';
 import { preview } from './preview.ts';
+import { reject } from './reject.ts';
 import { release } from './release.ts';
 import { resume } from './resume.ts';
 import { resync } from './resync.ts';
 import { retry } from './retry.ts';
+import { review } from './review.ts';
 import { run } from './run.ts';
+import { sample } from './sample.ts';
 import { show } from './show.ts';
 import { skip } from './skip.ts';
 import { snooze } from './snooze.ts';
@@ -67,6 +76,14 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     resume,
     mute,
     unmute,
+    approvals,
+    policy,
+    approve,
+    reject,
+    sample,
+    review,
+    delegate,
+    approvers,
     history,
     retry,
     errors,
@@ -77,6 +94,7 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     connectOf(connectors),
     destinations,
     models,
+    mask,
     sql,
     exportAll,
     plan,

@@ -14,20 +14,23 @@ export const run = defineCommand({
   fields: {
     name: field.lookup({ label: 'Name', lookup: 'syncs' }),
     wait: field.optional(field.choice({ label: 'Wait for the end', of: { true: 'Yes', false: 'No' } })),
-    anyway: field.optional(
-      field.choice({ label: 'Pass the guards', of: { true: 'Yes, this once', false: 'No' } }),
+    anew: field.optional(
+      field.choice({ label: 'Plan anew', of: { true: 'Yes, in place of what waits', false: 'No' } }),
     ),
   },
   positional: ['name'],
   lookups: { syncs },
-  run: async ({ name, wait, anyway }, caller, services) => {
+  run: async ({ name, wait, anew }, caller, services) => {
     const waits = caller.platform === 'cli' && wait === 'true';
     const [last] = waits ? await services.runs.recent(name, 1) : [];
-    if (last !== undefined && last.state !== 'done' && last.state !== 'failed') {
+    if (
+      last !== undefined &&
+      (last.state === 'queued' || last.state === 'reading' || last.state === 'delivering')
+    ) {
       // The first run of a new alert, say: whoever waits anyway may wait for that one, too.
       await services.runs.finished(last.id, waitMs);
     }
-    const started = await services.runs.start(name, caller, 'manual', { unguarded: anyway === 'true' });
+    const started = await services.runs.start(name, caller, 'manual', { anew: anew === 'true' });
     if (caller.platform !== 'cli') {
       return { kind: 'done', note: `Running ${name}: the card here shows how it goes.` };
     }

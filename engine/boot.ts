@@ -180,7 +180,11 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
         concurrency: env.WORKER_CONCURRENCY,
         leaseMs,
         metrics: metrics.worker,
-        chores: [() => remindOfSnoozed(shared, stopping.signal), hourly(() => pruneRuns(db, now()))],
+        chores: [
+          () => remindOfSnoozed(shared, stopping.signal),
+          () => services.approvals.tend(stopping.signal),
+          hourly(() => pruneRuns(db, now())),
+        ],
         execute: (run, worker, signal) =>
           executeRun(
             {

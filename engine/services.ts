@@ -1,3 +1,5 @@
+import type { Which } from './approvals/decide.ts';
+import type { Sample } from './cards/hold.ts';
 import type { Card } from './contracts/card.ts';
 import type { Caller } from './contracts/command.ts';
 import type { Connector, PartName, Parts } from './contracts/connector.ts';
@@ -6,6 +8,7 @@ import type { MessageRef, Raw, Target } from './contracts/refs.ts';
 import type { Column, Table } from './contracts/source.ts';
 import type { Difference } from './document/compare.ts';
 import type { AlertSettings } from './model/alert.ts';
+import type { ApprovalPolicy } from './model/policy.ts';
 import type { PersonalColumns } from './personal/columns.ts';
 import type { ChangeKind } from './planner/chunks.ts';
 import type { DryRun } from './run/rehearse.ts';
@@ -15,6 +18,7 @@ import type { AuditRow, AuditVerdict } from './store/audit.ts';
 import type { ConnectionRecord } from './store/connections.ts';
 import type { Delivery } from './store/deliveries.ts';
 import type { Draft } from './store/drafts.ts';
+import type { Hold } from './store/holds.ts';
 import type { Model } from './store/models.ts';
 import type { Answer, Reaction } from './store/reactions.ts';
 import type { Rejection } from './store/rejections.ts';
@@ -58,8 +62,10 @@ export interface SyncDraft {
   readonly schedule: Schedule;
   /** The first run comes at once, and not when the schedule says. */
   readonly startsNow: boolean;
-  /** As `formatTarget` writes it; where it is made when left out. */
+  /** As `formatTarget` writes it; where it is made when left out, or where it is now. */
   readonly reportTo?: string | undefined;
+  /** What has to be approved; what is usual when left out, or what is so now. */
+  readonly policy?: ApprovalPolicy | undefined;
 }
 
 /** What applying a file does to one thing. */
@@ -68,6 +74,8 @@ export interface DocumentChange {
   readonly name: string;
   readonly action: 'create' | 'update' | 'none';
   readonly differences: readonly Difference[];
+  /** It was asked for, and somebody has to approve it. */
+  readonly waits?: boolean;
 }
 
 /** One thing that a run did, or tried, with a row. */
@@ -104,6 +112,9 @@ export interface AlertDraft {
   readonly key: readonly string[];
   readonly settings: AlertSettings;
   readonly schedule: Schedule;
+  /** As `formatTarget` writes it; where it is made when left out, or where it is now. */
+  readonly reportTo?: string | undefined;
+  readonly policy?: ApprovalPolicy | undefined;
 }
 
 /** What was found out about a query before an alert is made of it. */
@@ -115,6 +126,11 @@ export interface Finding {
   /** Sentences about duplicate or missing keys and the like. */
   readonly warnings: readonly string[];
 }
+
+/** A destination, by its name, or a channel. */
+export type ApproverPlace =
+  | { readonly kind: 'destination'; readonly name: string }
+  | { readonly kind: 'channel'; readonly target: Target };
 
 /** The verbs that commands are made of. Errors are ActivateErrors whose sentences are for the person. */
 export interface Services {
@@ -158,10 +174,11 @@ export interface Services {
     /** What a run would do just now. Nothing is sent. */
     dryRun(name: string): Promise<DryRun>;
     create(draft: SyncDraft, by: Caller): Promise<SyncDetail>;
-    update(name: string, draft: SyncDraft): Promise<SyncDetail>;
+    /** Throws AWAITS_APPROVAL when somebody has to agree first, as `create` and `remove` do. */
+    update(name: string, draft: SyncDraft, by: Caller): Promise<SyncDetail>;
     pause(name: string): Promise<void>;
     resume(name: string): Promise<Date>;
-    remove(name: string): Promise<void>;
+    remove(name: string, by: Caller): Promise<void>;
     /** Silence until then; null ends it. */
     mute(name: string, until: Date | null): Promise<void>;
     /** Why rows are refused just now, most frequent first. */
@@ -198,12 +215,15 @@ export interface Services {
     test(name: string, by: Caller): Promise<MessageRef>;
   };
   readonly runs: {
-    /** Starts a run, shown on a card in the conversation; throws INPUT_INVALID when one is going on. */
+    /**
+     * Starts a run, shown on a card in the conversation; throws INPUT_INVALID when one is going on. With `anew` it takes
+     * the place of one that waits for approval.
+     */
     start(
       name: string,
       by: Caller,
       cause: 'manual' | 'retry',
-      how?: { readonly scope?: RunScope; readonly unguarded?: boolean },
+      how?: { readonly scope?: RunScope; readonly anew?: boolean },
     ): Promise<Run>;
     /** Waits for a run to end. */
     finished(runId: number, timeoutMs: number): Promise<Run>;
@@ -265,6 +285,45 @@ export interface Services {
     subjects(typed: string): Promise<readonly string[]>;
     /** Whether the log is as it was written; `expect` is a head that was noted down before. */
     verify(expect?: string): Promise<AuditVerdict>;
+  };
+  readonly approvals: {
+    /** What waits for this person's decision, and what of others'. */
+    waiting(by: Caller): Promise<{ readonly mine: readonly Hold[]; readonly others: readonly Hold[] }>;
+    /** What this person asked for lately, newest first. */
+    asked(by: Caller): Promise<readonly Hold[]>;
+    /** Decides. Answers with the card as it is then; throws NOT_FOUND, NOT_ALLOWED or OUTDATED, and nothing is decided. */
+    approve(which: Which, by: Caller): Promise<Card>;
+    reject(
+      which: Which,
+      how: { readonly reason: string; readonly pause: boolean },
+      by: Caller,
+    ): Promise<Card>;
+    /** Hands the decision on to a person as well, as `places.resolve` reads them. */
+    delegate(which: Which, to: string, by: Caller): Promise<Card>;
+    /** Posts one more copy of the card to this person alone. */
+    review(which: Which, by: Caller): Promise<void>;
+    /** Changes that a hold is about, masked for whoever may not see personal data there. */
+    sample(
+      which: Which,
+      wanted: { readonly show: ChangeKind | 'all'; readonly limit: number },
+      by: Caller,
+    ): Promise<Sample>;
+    /** What of a sync has to be approved, as it is now. */
+    policy(name: string): Promise<ApprovalPolicy>;
+    /** What is usual for such a sync at its destination. */
+    usual(draft: Pick<SyncDraft, 'framework' | 'settings' | 'destination'>): Promise<ApprovalPolicy>;
+    setPolicy(name: string, policy: ApprovalPolicy, by: Caller): Promise<SyncDetail>;
+    /** People and groups that can be named as approvers, while somebody types. */
+    candidates(typed: string, by: Caller): Promise<Options>;
+    /** What was chosen among them as it is kept: people by their e-mail address. Throws INPUT_INVALID for the unknown. */
+    entries(chosen: readonly string[]): Promise<readonly string[]>;
+    /** Who decides at a destination or in a channel, where a sync does not say so itself. */
+    approversAt(place: ApproverPlace): Promise<readonly string[]>;
+    setApproversAt(place: ApproverPlace, approvers: readonly string[], by: Caller): Promise<void>;
+    /** What approvers are called. */
+    namesOf(approvers: readonly string[]): Promise<readonly string[]>;
+    /** Draws what is to be drawn, reminds, asks more people, and ends what nobody decided: a chore of every worker. */
+    tend(signal: AbortSignal): Promise<void>;
   };
   readonly drafts: {
     mine(by: Caller): Promise<readonly Draft[]>;

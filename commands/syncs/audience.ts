@@ -50,14 +50,6 @@ const fields = {
   atMost: field.optional(
     field.number({ label: 'At most, people', min: 1, whole: true, help: 'Stop and ask when it gives more.' }),
   ),
-  removeAtMost: field.optional(
-    field.number({
-      label: 'Remove at most, %',
-      min: 0,
-      max: 100,
-      help: 'Stop and ask when more would leave. 50 when empty.',
-    }),
-  ),
 };
 
 const audiencesIn = (raw: Raw, services: Services) =>
@@ -112,10 +104,9 @@ const people: Step<Services> = {
 
 const guards: Step<Services> = {
   title: 'Guards',
-  fields: () => ['holdout', 'atLeast', 'atMost', 'removeAtMost'],
+  fields: () => ['holdout', 'atLeast', 'atMost'],
   prepare: async () => ({
-    intro: [text('A run that would do something unusual stops and asks here first.')],
-    initial: { removeAtMost: '50' },
+    intro: [text('A run that would leave fewer people on the list, or more, stops and asks here first.')],
   }),
 };
 
@@ -138,7 +129,6 @@ export const audience: SyncKind = {
       holdoutPercent: numberOr(raw['holdout'], 0),
       atLeast: numberOr(raw['atLeast'], 0),
       ...((raw['atMost'] ?? '') === '' ? {} : { atMost: Number(raw['atMost']) }),
-      removeAtMostPercent: numberOr(raw['removeAtMost'], 50),
     };
   },
   answers: (sync) => {
@@ -151,7 +141,6 @@ export const audience: SyncKind = {
       holdout: String(settings.holdoutPercent),
       atLeast: String(settings.atLeast),
       atMost: settings.atMost === undefined ? '' : String(settings.atMost),
-      removeAtMost: String(settings.removeAtMostPercent),
     };
   },
 };

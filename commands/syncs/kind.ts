@@ -8,6 +8,8 @@ import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Fields, field, splitMany } from '../../engine/contracts/form.ts';
 import type { Raw } from '../../engine/contracts/refs.ts';
 import type { Column } from '../../engine/contracts/source.ts';
+import { type ApprovalPolicy, approvalPolicy, policyWords } from '../../engine/model/policy.ts';
+import { maskDryRun } from '../../engine/personal/dry-run.ts';
 import { describeSchedule, nextRuns, parseSchedule } from '../../engine/schedule/cron.ts';
 import type { Finding, Services, SyncDetail, SyncDraft } from '../../engine/services.ts';
 import type { DeliveryFramework } from '../../engine/setup/index.ts';
@@ -16,6 +18,8 @@ import { alertFields, at, queryOf, slug } from '../alert-fields.ts';
 import { findingBlocks, queryLookups } from '../alert-steps.ts';
 import { type AnyCommand, defineCommand } from '../define.ts';
 import { matching } from '../lookups.ts';
+import { shownFinding } from '../personal.ts';
+import { answersOf as policyAnswers, policyFields, policyLookups, policyOf } from '../policy-fields.ts';
 import { rawOf } from '../raw.ts';
 
 /** One of the ways in which people make syncs that are no alerts. */
@@ -63,7 +67,7 @@ export function newSyncOf(kind: SyncKind, called: Called): AnyCommand {
   return defineCommand({
     ...called,
     access: 'editor',
-    fields: { ...shared, ...optionalAll(kind.fields) } as Fields,
+    fields: { ...shared, ...optionalAll({ ...kind.fields, ...policyFields }) } as Fields,
     lookups: lookupsOf(kind),
     steps: stepsOf(kind),
     run: async (input, caller, services) => {
@@ -81,7 +85,7 @@ export function editSyncOf(kind: SyncKind, called: Called): AnyCommand {
     access: 'editor',
     fields: {
       ...fields,
-      ...optionalAll(kind.fields),
+      ...optionalAll({ ...kind.fields, ...policyFields }),
       first: field.optional(shared.first),
       sync: field.lookup({ label: 'Sync', lookup: 'ofThisKind' }),
     } as Fields,
@@ -91,7 +95,7 @@ export function editSyncOf(kind: SyncKind, called: Called): AnyCommand {
     run: async (input, caller, services) => {
       const raw = rawOf(input);
       const draft = await draftOf(kind, { ...raw, name: raw['sync'] ?? '' }, caller, services);
-      const changed = await services.syncs.update(raw['sync'] ?? '', draft);
+      const changed = await services.syncs.update(raw['sync'] ?? '', draft, caller);
       return { kind: 'card', to: 'caller', card: detailCard(changed, services.now()) };
     },
   }) as AnyCommand;
@@ -107,6 +111,7 @@ function optionalAll(fields: Fields): Fields {
 function lookupsOf(kind: SyncKind): Readonly<Record<string, Lookup<Services>>> {
   return {
     ...queryLookups,
+    ...policyLookups,
     ...kind.lookups,
     destinations: async (typed, _raw, _caller, services) =>
       matching(
@@ -141,7 +146,17 @@ async function draftOf(kind: SyncKind, raw: Raw, caller: Caller, services: Servi
       parseSchedule(raw['schedule'] ?? 'every hour', raw['timeZone'] ?? caller.timeZone),
     ),
     startsNow: raw['first'] !== 'later',
+    policy:
+      raw['ask'] === undefined || raw['ask'] === ''
+        ? undefined
+        : await policyOf(raw, await policyNow(raw, services), services),
   };
+}
+
+/** What holds already, where a sync is changed. */
+async function policyNow(raw: Raw, services: Services): Promise<ApprovalPolicy> {
+  const { sync } = raw;
+  return sync === undefined || sync === '' ? approvalPolicy.parse({}) : services.approvals.policy(sync);
 }
 
 function stepsOf(kind: SyncKind): readonly Step<Services>[] {
@@ -153,7 +168,7 @@ function stepsOf(kind: SyncKind): readonly Step<Services>[] {
     required,
     ...(step === last ? { check: checkedWhole(kind, step) } : {}),
   }));
-  return [query(kind), found(kind), ...steps, when(kind), preview(kind)];
+  return [query(kind), found(kind), ...steps, when(kind), approval(kind), preview(kind)];
 }
 
 /** The last of a kind's own steps is passed once its destination agrees to the whole. */
@@ -208,8 +223,9 @@ function found(kind: SyncKind): Step<Services> {
     title: 'What was found',
     fields: () => ['key'],
     required: kind.parts.includes('files') ? [] : ['key'],
-    prepare: async (raw, _caller, services) => {
-      const finding = await services.models.recall(raw['source'] ?? '', await queryOf(raw, services));
+    prepare: async (raw, caller, services) => {
+      const found = await services.models.recall(raw['source'] ?? '', await queryOf(raw, services));
+      const { finding } = await shownFinding(found, raw, caller, services);
       const key = finding.suggestedKey.length === 0 ? {} : { key: JSON.stringify(finding.suggestedKey) };
       return { intro: findingBlocks(finding), initial: key };
     },
@@ -249,6 +265,30 @@ function when(kind: SyncKind): Step<Services> {
   };
 }
 
+/** What has to be approved: what is usual for such a sync, until somebody says otherwise. */
+function approval(kind: SyncKind): Step<Services> {
+  return {
+    title: 'Approval',
+    fields: () => Object.keys(policyFields),
+    required: ['ask'],
+    prepare: async (raw, caller, services) => {
+      const draft = await draftOf(kind, raw, caller, services);
+      const usual = await services.approvals.usual(draft);
+      return {
+        intro: [
+          text('A run that would do something risky waits here until somebody has seen the rows and agreed.'),
+          context(`Usual for this: ${policyWords(usual, await services.approvals.namesOf(usual.approvers))}`),
+        ],
+        initial: policyAnswers(usual),
+      };
+    },
+    check: async (raw, caller, services) => {
+      await draftOf(kind, raw, caller, services);
+      return {};
+    },
+  };
+}
+
 function preview(kind: SyncKind): Step<Services> {
   return {
     title: 'Preview',
@@ -257,7 +297,9 @@ function preview(kind: SyncKind): Step<Services> {
       const draft = await draftOf(kind, raw, caller, services);
       const finding: Finding = await services.models.recall(draft.source, draft.sql, draft.key);
       const { warnings } = await services.syncs.check(draft);
-      const rehearsed = await services.syncs.rehearse(draft, finding);
+      const { hidden } = await shownFinding(finding, raw, caller, services);
+      const asSent = await services.syncs.rehearse(draft, finding);
+      const rehearsed = hidden === undefined ? asSent : maskDryRun(asSent, draft.key, hidden);
       const next = nextRuns(draft.schedule, services.now(), 3).map((date) =>
         moment(date, draft.schedule.timeZone),
       );
@@ -319,6 +361,7 @@ function answersOf(kind: SyncKind, { sync, model, source, destination }: Of<'syn
     destination: destination.name,
     schedule: sync.cron,
     timeZone: sync.timeZone,
+    ...policyAnswers(approvalPolicy.parse(sync.policy)),
     ...kind.answers(sync),
   };
 }
@@ -331,6 +374,7 @@ function madeCard(made: SyncDetail, caller: Caller) {
     tone: 'good',
     blocks: [
       text(`In ${made.goesTo.join(', ')} it ${syncWords(sync)}. ${describeSchedule(sync)}.`),
+      context(policyWords(approvalPolicy.parse(sync.policy))),
       context(`Made by ${caller.name} · trouble with it is reported here`),
       actions(
         button('Run now', 'run', { name }, { style: 'primary' }),

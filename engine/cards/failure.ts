@@ -1,7 +1,7 @@
 import type { Action, Block, Card } from '../contracts/card.ts';
+import { masked } from '../personal/mask.ts';
 import type { Failure, FrameworkId } from '../store/syncs.ts';
 import { actions, bold, button, code, context, count, text } from './build.ts';
-import { masked } from './mask.ts';
 
 /** Which sync a card is about, and how it is edited. */
 export interface Named {
@@ -22,26 +22,22 @@ export const editCommands: Readonly<Record<FrameworkId, string>> = {
 /** Said once when a sync breaks: what, since when, what was not done, what to press. Edited while it goes on. */
 export function brokenCard(sync: Named, failure: Failure, since: string): Card {
   const { name } = sync;
-  const asks = failure.code === 'GUARD_TRIPPED';
-  const title = asks ? `${name} stopped and asks` : `${name} has a problem`;
+  const title = `${name} has a problem`;
   return {
     title,
-    tone: asks ? 'warning' : 'bad',
+    tone: 'bad',
     blocks: [
-      text(failure.message),
+      text(masked(failure.message)),
       ...reasonBlocks(failure.refusals ?? []),
       ...(failure.fix === undefined ? [] : [text(bold('What now: '), failure.fix)]),
-      context(`Since ${since} · ${keptWords(sync, asks)} · no more about this until it works again`),
+      context(`Since ${since} · ${keptWords(sync)} · no more about this until it works again`),
       actions(...buttonsFor(sync, failure)),
     ],
-    fallback: `${title}: ${failure.message}`,
+    fallback: `${title}: ${masked(failure.message)}`,
   };
 }
 
-function keptWords({ framework }: Named, asks: boolean): string {
-  if (asks) {
-    return 'each run stops there until it finds otherwise, or somebody lets it pass';
-  }
+function keptWords({ framework }: Named): string {
   return framework === 'notify'
     ? 'what could not be said is kept and tried again at each run'
     : 'what was not taken is kept and tried again at each run';
@@ -51,9 +47,6 @@ function buttonsFor(sync: Named, failure: Failure): readonly (Action | undefined
   const { name } = sync;
   const edit = button('Edit', editCommands[sync.framework], { [editField(sync)]: name });
   const pause = button('Pause', 'pause', { name });
-  if (failure.code === 'GUARD_TRIPPED') {
-    return [...guardButtons(name), edit, pause];
-  }
   const rows = (failure.refusals?.length ?? 0) > 0;
   return [
     button('Retry', 'retry', { name }, { style: 'primary' }),
@@ -64,15 +57,6 @@ function buttonsFor(sync: Named, failure: Failure): readonly (Action | undefined
   ];
 }
 
-/** What can be done about a run that stopped and asks. */
-export function guardButtons(name: string): readonly Action[] {
-  const confirm = 'This lets the next run do what it was stopped from doing. Go on?';
-  return [
-    button('Preview', 'preview', { name }, { style: 'primary' }),
-    button('Run anyway', 'run', { name, anyway: 'true' }, { style: 'danger', confirm }),
-  ];
-}
-
 function editField({ framework }: Named): string {
   return framework === 'notify' ? 'alert' : 'sync';
 }
@@ -80,7 +64,7 @@ function editField({ framework }: Named): string {
 /** Why rows were refused, a line each. */
 export function reasonBlocks(refusals: NonNullable<Failure['refusals']>): readonly Block[] {
   return refusals.map(({ reason, count: times, example }) =>
-    text('• ', bold(count(times, 'row')), `: ${reason} For example row `, code(masked(example))),
+    text('• ', bold(count(times, 'row')), `: ${masked(reason)} For example row `, code(masked(example))),
   );
 }
 
@@ -92,7 +76,7 @@ export function mendedCard(sync: Named, was: string, since: string, at: string):
   return {
     title: `${name} works again`,
     tone: 'good',
-    blocks: [text('Since ', bold(at), `. ${done}`), context(`It had failed since ${since}: ${was}`)],
+    blocks: [text('Since ', bold(at), `. ${done}`), context(`It had failed since ${since}: ${masked(was)}`)],
     fallback: `${name} works again`,
   };
 }

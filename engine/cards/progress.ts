@@ -1,13 +1,14 @@
 import type { Block, Card } from '../contracts/card.ts';
+import { masked } from '../personal/mask.ts';
 import type { Run, RunCounts } from '../store/runs.ts';
 import { actions, button, context, count, fields, text } from './build.ts';
-import { guardButtons, reasonBlocks } from './failure.ts';
+import { reasonBlocks } from './failure.ts';
 
 /** One line that says what a run came to. */
 export function summary(run: Pick<Run, 'state' | 'counts' | 'error'>): string {
   const { counts } = run;
   if (run.error !== null) {
-    return run.error.message;
+    return masked(run.error.message);
   }
   if (counts.baseline === true) {
     return `${count(counts.rows ?? 0, 'row')} taken as known, nothing sent.`;
@@ -49,6 +50,7 @@ function changes(counts: RunCounts): readonly string[] {
 const stages = {
   queued: 'Waiting for a worker',
   reading: 'Reading the warehouse',
+  held: 'Waits for approval',
   delivering: 'Delivering',
 } as const;
 
@@ -69,10 +71,7 @@ export function progressCard(
     };
   }
   const failed = run.state === 'failed' || (run.counts.failed ?? 0) > 0;
-  const asks = run.error?.code === 'GUARD_TRIPPED';
-  const retry = asks
-    ? guardButtons(alert)
-    : [button('Retry', 'retry', { name: alert }, { style: 'primary' })];
+  const retry = [button('Retry', 'retry', { name: alert }, { style: 'primary' })];
   return {
     title,
     tone: failed ? 'bad' : 'good',
@@ -108,7 +107,7 @@ function remarks(counts: RunCounts): readonly Block[] {
   const items = {
     ...(nullKeys > 0 ? { 'Left out, no key': count(nullKeys, 'row') } : {}),
     ...(duplicateKeys > 0 ? { 'Left out, key not unique': count(duplicateKeys, 'row') } : {}),
-    ...(unknownPeople.length > 0 ? { 'Named but not found': unknownPeople.join(', ') } : {}),
+    ...(unknownPeople.length > 0 ? { 'Named but not found': unknownPeople.map(masked).join(', ') } : {}),
     ...Object.fromEntries(
       files
         .slice(0, filesShown)
@@ -117,9 +116,9 @@ function remarks(counts: RunCounts): readonly Block[] {
     ...(more > 0 ? { 'More files': String(more) } : {}),
   };
   const reasons = [
-    ...(counts.reasons ?? []).map((reason) => text('• ', reason)),
+    ...(counts.reasons ?? []).map((reason) => text('• ', masked(reason))),
     ...reasonBlocks(counts.refusals ?? []),
-    ...(counts.remarks ?? []).map((remark) => text('• ', remark)),
+    ...(counts.remarks ?? []).map((remark) => text('• ', masked(remark))),
   ];
   return Object.keys(items).length === 0 ? reasons : [...reasons, fields(items)];
 }

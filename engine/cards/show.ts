@@ -1,6 +1,7 @@
 import type { Block, Card } from '../contracts/card.ts';
 import type { Table } from '../contracts/source.ts';
 import { modes } from '../model/alert.ts';
+import { type ApprovalPolicy, approvalPolicy, isProtected, policyWords } from '../model/policy.ts';
 import { describeSchedule } from '../schedule/cron.ts';
 import type { AlertDetail, SyncDetail } from '../services.ts';
 import { actions, ago, bold, button, context, count, fields, moment, shorten, text } from './build.ts';
@@ -21,6 +22,10 @@ export function condition({ sync }: Pick<SyncDetail, 'sync'>, now: Date): string
     : '🟢 on';
 }
 
+function policyOf({ policy }: SyncDetail['sync']): ApprovalPolicy {
+  return approvalPolicy.parse(policy);
+}
+
 /** All about one sync, with what can be done to it. */
 export function detailCard(detail: SyncDetail, now: Date): Card {
   return detail.kind === 'alert' ? alertDetailCard(detail, now) : syncDetailCard(detail, now);
@@ -37,6 +42,7 @@ export function alertDetailCard(alert: AlertDetail, now: Date): Card {
       'Goes to': alert.goesTo.join(', '),
       ...(alert.tags.length > 0 ? { Tags: alert.tags.join(', ') } : {}),
       How: modes[settings.mode],
+      ...(isProtected(policyOf(sync)) ? { Approval: policyWords(policyOf(sync)) } : {}),
     },
     actions: [
       actions(
@@ -61,6 +67,7 @@ function syncDetailCard(detail: Extract<SyncDetail, { kind: 'sync' }>, now: Date
     facts: {
       Kind: frameworkWords[framework],
       Does: syncWords(sync),
+      Approval: policyWords(policyOf(sync)),
       'Goes to': `${destination.name} (${destination.connector})`,
     },
     actions: [
@@ -72,6 +79,7 @@ function syncDetailCard(detail: Extract<SyncDetail, { kind: 'sync' }>, now: Date
         button('History', 'history', { name }),
       ),
       actions(
+        button('Approval', 'policy', { name }),
         button('Errors', 'errors', { name }),
         button('Resync', 'resync', { name }),
         button('Delete', 'delete', { name }, { style: 'danger' }),

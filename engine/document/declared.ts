@@ -1,14 +1,17 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ActivateError, asActivateError } from '../contracts/errors.ts';
 import { parseTarget } from '../contracts/refs.ts';
 import { type AlertSettings, alertSettings } from '../model/alert.ts';
+import { type ApprovalPolicy, approvalPolicy, defaultPolicy } from '../model/policy.ts';
 import { parseSchedule, type Schedule } from '../schedule/cron.ts';
 import type { SyncDetail } from '../services.ts';
 import { parseSettings, settingNames } from '../setup/index.ts';
 import { mustBeAmong, problem } from '../setup/problem.ts';
+import type { FrameworkId } from '../store/syncs.ts';
 import type { DeclaredAlert, DeclaredConnection, DeclaredSync } from './document.ts';
-import { readSettings, snake, writeSettings } from './settings.ts';
+import { camel, readSettings, snake, writeSettings } from './settings.ts';
 
-const own = ['framework', 'model', 'destination', 'schedule', 'time_zone', 'report_to', 'paused'];
+const own = ['framework', 'model', 'destination', 'schedule', 'time_zone', 'report_to', 'paused', 'approval'];
 
 /** What of a declaration is its framework's. */
 function settingsIn(declared: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
@@ -21,7 +24,9 @@ export function wordsIn(declared: unknown): readonly string[] {
 }
 
 /** What syncs and alerts have in common, as it will be kept. Throws INPUT_INVALID at the name at fault. */
-function whole({ schedule, time_zone, report_to, paused }: DeclaredAlert | DeclaredSync) {
+function whole(declared: DeclaredAlert | DeclaredSync) {
+  const { schedule, time_zone, report_to, paused } = declared;
+  const policy = policyIn(declared);
   if (report_to !== undefined && parseTarget(report_to) === undefined) {
     throw problem(
       'report_to',
@@ -35,6 +40,7 @@ function whole({ schedule, time_zone, report_to, paused }: DeclaredAlert | Decla
     time_zone: timeZone,
     ...(report_to === undefined ? {} : { report_to }),
     paused,
+    ...(policy === undefined ? {} : { approval: approvalOf(policy).approval }),
   };
 }
 
@@ -103,6 +109,13 @@ export function declaredSync(detail: SyncDetail): DeclaredSync {
   };
 }
 
+/** All that a sync or an alert does, with its query and its key, for people to compare. */
+export function describedWhole(detail: SyncDetail): object {
+  const { model, source } = detail;
+  const declared = detail.kind === 'alert' ? declaredAlert(detail) : declaredSync(detail);
+  return { source: source.name, query: trimmed(model.sql), key: model.key, ...declared };
+}
+
 export function declaredAlert(detail: SyncDetail): DeclaredAlert {
   const settings = detail.kind === 'alert' ? detail.settings : {};
   return { model: detail.model.name, ...scheduled(detail), ...writeSettings('notify', settings) };
@@ -114,7 +127,54 @@ function scheduled({ sync }: SyncDetail) {
     time_zone: sync.timeZone,
     ...(sync.reportTo === null ? {} : { report_to: sync.reportTo }),
     paused: sync.state === 'paused',
+    ...approvalOf(sync.policy),
   };
+}
+
+/** A policy as a file has it, without what is usual; nothing for one that never asks. */
+function approvalOf(policy: Readonly<Record<string, unknown>>): Pick<DeclaredSync, 'approval'> {
+  const usual: Readonly<Record<string, unknown>> = approvalPolicy.parse({});
+  const whole: Readonly<Record<string, unknown>> = approvalPolicy.parse(policy);
+  const told = Object.keys(whole).filter((name) => !isDeepStrictEqual(whole[name], usual[name]));
+  return told.length === 0
+    ? {}
+    : { approval: Object.fromEntries(told.map((name) => [snake(name), whole[name]])) };
+}
+
+/** The policy that a file asks for; undefined when it does not say. Throws INPUT_INVALID at the name at fault. */
+export function policyIn({ approval }: DeclaredAlert | DeclaredSync): ApprovalPolicy | undefined {
+  if (approval === undefined) {
+    return undefined;
+  }
+  const names = Object.keys(approvalPolicy.shape).map(snake);
+  for (const name of Object.keys(approval)) {
+    mustBeAmong(`approval.${name}`, name, names, 'setting');
+  }
+  const given = Object.entries(approval).map(([name, value]) => [
+    camel(name),
+    ['adds', 'changes', 'removes'].includes(name) ? String(value) : value,
+  ]);
+  const parsed = approvalPolicy.safeParse(Object.fromEntries(given));
+  if (parsed.success) {
+    return parsed.data;
+  }
+  const [issue] = parsed.error.issues;
+  throw problem(
+    `approval.${snake(issue?.path.map(String).join('.') ?? '')}`,
+    issue?.message ?? 'It is no policy.',
+  );
+}
+
+/** What has to be approved stays as it is when a file does not say; a new sync gets what is usual for its kind. */
+export function approvalNow(
+  now: DeclaredAlert | DeclaredSync | undefined,
+  framework: FrameworkId,
+  settings: Readonly<Record<string, unknown>>,
+): Pick<DeclaredSync, 'approval'> {
+  if (now !== undefined) {
+    return now.approval === undefined ? {} : { approval: now.approval };
+  }
+  return approvalOf(defaultPolicy(framework, settings));
 }
 
 /** Where trouble is reported stays as it is when a file does not say. */

@@ -11,7 +11,13 @@ const connection = z.strictObject({
   secrets: z.record(z.string(), z.string()).default({}),
 });
 
-const model = z.strictObject({ source: z.string(), key: z.array(z.string()).default([]), sql: z.string() });
+const model = z.strictObject({
+  source: z.string(),
+  key: z.array(z.string()).default([]),
+  /** Columns that tell who somebody is; recognised when left out. */
+  personal: z.array(z.string()).optional(),
+  sql: z.string(),
+});
 
 const scheduled = {
   model: z.string(),
@@ -19,6 +25,8 @@ const scheduled = {
   time_zone: z.string().default('UTC'),
   report_to: z.string().optional(),
   paused: z.boolean().default(false),
+  /** See engine/model/policy.ts; names in snake case. */
+  approval: z.record(z.string(), z.unknown()).optional(),
 };
 
 const sync = z.looseObject({

@@ -40,7 +40,7 @@ function settingsOf(sync: Sync): AudiencesSettings {
 
 function objectionTo(settings: AudiencesSettings, totals: PlanTotals): string | undefined {
   const { rows, before, removed } = totals;
-  const { atLeast, atMost, removeAtMostPercent, listName } = settings;
+  const { atLeast, atMost, listName } = settings;
   const said = (number: number): string => number.toLocaleString('en');
   if (rows === 0 && removed > 0) {
     return `The query gave nobody, while ${said(before)} are on ${listName}. All of them would be removed.`;
@@ -48,12 +48,8 @@ function objectionTo(settings: AudiencesSettings, totals: PlanTotals): string | 
   if (rows < atLeast) {
     return `The query gave ${said(rows)} people; ${listName} is to have at least ${said(atLeast)}.`;
   }
-  if (atMost !== undefined && rows > atMost) {
-    return `The query gave ${said(rows)} people; ${listName} is to have at most ${said(atMost)}.`;
-  }
-  const share = before === 0 ? 0 : (100 * removed) / before;
-  return share > removeAtMostPercent
-    ? `${said(removed)} of ${said(before)} people would leave ${listName}: ${share.toFixed(0)} %, more than ${removeAtMostPercent} %.`
+  return atMost !== undefined && rows > atMost
+    ? `The query gave ${said(rows)} people; ${listName} is to have at most ${said(atMost)}.`
     : undefined;
 }
 

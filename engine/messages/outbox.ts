@@ -50,14 +50,15 @@ export interface Patience {
   readonly longestWaitMs: number;
 }
 
-export interface Batch {
-  readonly runId: number;
-  readonly syncId: number;
+/** What messages are about: a run of a sync, or a hold. No message is booked twice for one of them. */
+export type About = { readonly runId: number; readonly syncId: number } | { readonly holdId: string };
+
+export type Batch = About & {
   readonly messages: readonly Outgoing[];
   /** Adds buttons and answers to a card; the id is the delivery's. */
   readonly draw: (card: Card, deliveryId: string, message: Outgoing) => Card;
   readonly signal: AbortSignal;
-}
+};
 
 /** A batch that is in the book: what is left to do is to post it. */
 export interface Booked {
@@ -184,6 +185,9 @@ export class Outbox {
 
   /** Messages that an earlier run got through for a change that is still open. */
   private async earlier(batch: Batch, names: readonly string[]): Promise<ReadonlyMap<string, Sent>> {
+    if ('holdId' in batch) {
+      return new Map();
+    }
     const keys = [...new Set(batch.messages.map((message) => message.key))];
     const carried = await carriedDeliveries(this.parts.db, batch.syncId, keys);
     const said = new Map<string, Sent>();
@@ -321,8 +325,9 @@ function conversations(open: readonly Open[]): ReadonlyMap<string, Open[]> {
 function toRow(batch: Batch, message: Outgoing): NewDelivery {
   return {
     id: randomUUID(),
-    runId: batch.runId,
-    syncId: batch.syncId,
+    ...('holdId' in batch
+      ? { runId: null, syncId: null, holdId: batch.holdId }
+      : { runId: batch.runId, syncId: batch.syncId, holdId: null }),
     key: message.key,
     kind: message.kind,
     target: bookTarget(message.target),

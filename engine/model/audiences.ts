@@ -23,7 +23,5 @@ export const audiencesSettings = z.object({
   /** A run that would leave fewer people on the list, or more, stops and asks. */
   atLeast: z.number().int().min(0).default(0),
   atMost: z.number().int().min(1).optional(),
-  /** A run that would remove more than this share of the list, in percent, stops and asks. */
-  removeAtMostPercent: z.number().min(0).max(100).default(50),
 });
 export type AudiencesSettings = z.output<typeof audiencesSettings>;

@@ -1,7 +1,12 @@
+import { basisOf, basisOfRun, type Planned } from '../approvals/basis.ts';
+import { mustBeApproved } from '../approvals/decide.ts';
+import { followRun } from '../approvals/desk.ts';
 import { progressCard } from '../cards/progress.ts';
 import { type ActivateError, asActivateError } from '../contracts/errors.ts';
 import { parseTarget } from '../contracts/refs.ts';
 import type { Framework } from '../frameworks/framework.ts';
+import type { Outbox } from '../messages/outbox.ts';
+import { holdOfRun } from '../store/holds.ts';
 import { modelById } from '../store/models.ts';
 import {
   enterState,
@@ -19,6 +24,7 @@ import { type HealthParts, reportHealth } from './health.ts';
 import { type Layout, type ReadParts, readModel } from './read.ts';
 
 export interface ExecuteParts extends ReadParts, DeliverParts, HealthParts {
+  readonly outbox: Outbox;
   readonly frameworks: ReadonlyMap<FrameworkId, Framework>;
   readonly worker: string;
   /** A run that meets passing trouble is taken up again this often before it counts as failed. */
@@ -26,8 +32,11 @@ export interface ExecuteParts extends ReadParts, DeliverParts, HealthParts {
   readonly retryMs: number;
 }
 
-/** What became of a run in this worker's hands. `released`: it is open, and somebody takes it up later. */
-export type Executed = 'done' | 'failed' | 'released';
+/**
+ * What became of a run in this worker's hands. `released`: it is open, and somebody takes it up later. `held`: it waits
+ * for a person.
+ */
+export type Executed = 'done' | 'failed' | 'released' | 'held';
 
 /**
  * Carries a run from where it stands to its end: read, deliver, report. Every step is stored, so that a run whose
@@ -41,6 +50,10 @@ export async function executeRun(parts: ExecuteParts, run: Run, signal: AbortSig
   }
   try {
     const counts = await carryOut(parts, run, sync, signal);
+    if (counts === 'held') {
+      await followHold(parts, run, signal);
+      return 'held';
+    }
     if (sync.resend && run.scope === 'changes') {
       await noteResent(parts.db, sync.id, sync.version);
     }
@@ -66,7 +79,12 @@ export async function executeRun(parts: ExecuteParts, run: Run, signal: AbortSig
   }
 }
 
-async function carryOut(parts: ExecuteParts, run: Run, sync: Sync, signal: AbortSignal): Promise<RunCounts> {
+async function carryOut(
+  parts: ExecuteParts,
+  run: Run,
+  sync: Sync,
+  signal: AbortSignal,
+): Promise<RunCounts | 'held'> {
   const framework = parts.frameworks.get(sync.framework);
   if (framework === undefined) {
     throw new Error(`no framework ${sync.framework}`);
@@ -75,6 +93,11 @@ async function carryOut(parts: ExecuteParts, run: Run, sync: Sync, signal: Abort
   const job = { run, sync, model, framework };
   if (run.state === 'delivering') {
     const layout = await layoutOf(parts, run.id);
+    if (run.held) {
+      await mustStillBeApproved(parts, run, { sync, model });
+      await followHold(parts, run, signal);
+      return deliverPlan(parts, job, layout, signal);
+    }
     if (sync.framework === 'notify' || layout.version === sync.version) {
       return deliverPlan(parts, job, layout, signal);
     }
@@ -84,12 +107,35 @@ async function carryOut(parts: ExecuteParts, run: Run, sync: Sync, signal: Abort
   await enterState(parts.db, run.id, 'reading', {});
   await showProgress(parts, { ...run, state: 'reading' }, sync, signal);
   const read = await readModel(parts, job, signal);
-  if (read.silent) {
+  if (read.next === 'done') {
     return read.counts;
+  }
+  if (read.next === 'held') {
+    await showProgress(parts, { ...run, state: 'held', counts: read.counts }, sync, signal);
+    return 'held';
   }
   await showProgress(parts, { ...run, state: 'delivering', counts: read.counts }, sync, signal);
   const planned = { ...job, run: { ...run, counts: read.counts } };
   return { ...read.counts, ...(await deliverPlan(parts, planned, read.layout, signal)) };
+}
+
+/**
+ * Before the first write, and each time a worker takes the run up: what was approved is what is there. Once something
+ * is written its chunks carry what became of them, and only what they are written with is compared.
+ */
+async function mustStillBeApproved(parts: ExecuteParts, run: Run, planned: Planned): Promise<void> {
+  const untouched = await parts.plans.isUntouched(run.id);
+  const now = untouched
+    ? await basisOfRun(parts.db, parts.plans, planned, run.id)
+    : await basisOf(parts.db, planned);
+  mustBeApproved(await holdOfRun(parts.db, run.id), now);
+}
+
+/** Cards that ask are posted, and drawn anew, by whoever comes first; what does not work now is seen to later. */
+async function followHold(parts: ExecuteParts, run: Run, signal: AbortSignal): Promise<void> {
+  await followRun(parts, run.id, signal).catch((error: unknown) =>
+    parts.log.warn({ run: run.id, error: String(error) }, 'an approval could not be shown'),
+  );
 }
 
 async function layoutOf(parts: ExecuteParts, runId: number): Promise<Layout> {
@@ -114,7 +160,10 @@ async function end(
 ): Promise<void> {
   const stored = await runById(parts.db, run.id);
   const counts = { ...stored?.counts, ...outcome.counts };
-  await reportHealth(parts, sync, run, failureOf(outcome.error, counts), signal);
+  // Its own card says that it was stopped; nothing is broken.
+  if (outcome.error?.code !== 'NOT_APPROVED') {
+    await reportHealth(parts, sync, run, failureOf(outcome.error, counts), signal);
+  }
   const state = outcome.error === null ? 'done' : 'failed';
   const ended = {
     ...run,
@@ -125,6 +174,9 @@ async function end(
   } as const;
   await showProgress(parts, ended, sync, signal);
   await finishRun(parts.db, run.id, { state, counts, error: outcome.error, at: parts.now() });
+  if (run.held) {
+    await followHold(parts, run, signal);
+  }
 }
 
 /** A run whose messages did not all get through is a failure of the sync, though the run itself came to its end. */

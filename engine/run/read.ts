@@ -1,19 +1,20 @@
-import { ActivateError } from '../contracts/errors.ts';
+import { type HoldParts, holdOf, reasonsFor } from '../approvals/hold.ts';
+import type { Db } from '../contracts/db.ts';
 import { type Framework, type PlanRequest, totalsOf } from '../frameworks/framework.ts';
 import type { Shape } from '../planner/chunks.ts';
 import { baseline, plan } from '../planner/plan.ts';
 import type { PlanCounts } from '../planner/rows.ts';
 import type { Observation } from '../planner/threshold.ts';
+import { insertHold } from '../store/holds.ts';
 import type { Model } from '../store/models.ts';
 import { keepObservations } from '../store/observations.ts';
-import type { Plans } from '../store/plans.ts';
-import { enterState, type Run, type RunCounts } from '../store/runs.ts';
+import { enterState, type Run, type RunCounts, stopRun } from '../store/runs.ts';
 import type { Snapshots } from '../store/snapshots.ts';
-import type { Sync } from '../store/syncs.ts';
+import { noteWrote, type Sync } from '../store/syncs.ts';
 import { beginHere, nothingTold, type Opened, type OpenParts, openReading, sinceOf } from './open.ts';
 
-export interface ReadParts extends OpenParts {
-  readonly plans: Plans;
+export interface ReadParts extends OpenParts, HoldParts {
+  readonly db: Db;
   readonly snapshots: Snapshots;
 }
 
@@ -24,8 +25,15 @@ export interface Layout extends Shape {
   readonly version: number;
 }
 
-/** What reading came to: a plan to deliver, or a first snapshot and nothing to say. */
-export type Read = { readonly layout: Layout; readonly counts: RunCounts; readonly silent: boolean };
+/**
+ * What reading came to: a plan to `deliver`, one that is `held` until somebody approves it, or a first snapshot and
+ * nothing to say, which is all that is `done`.
+ */
+export type Read = {
+  readonly layout: Layout;
+  readonly counts: RunCounts;
+  readonly next: 'deliver' | 'held' | 'done';
+};
 
 /**
  * Reads the model once, in key order, and stores the plan: what differs from what was told so far. Begins anew when
@@ -73,7 +81,7 @@ async function compare(
     const counts = await parts.snapshots.replaceAll(sync.id, shape, (write) =>
       baseline({ lines, shape, write, signal }),
     );
-    return { layout, counts: { ...told(counts), added: 0, baseline: true }, silent: true };
+    return { layout, counts: { ...told(counts), added: 0, baseline: true }, next: 'done' };
   }
   const snapshot = known === 'none' ? nothingTold() : parts.snapshots.chunks(sync.id);
   const window = request.kind === 'window';
@@ -88,20 +96,43 @@ async function compare(
   });
   // What falls out of the window is no change that anybody would speak of.
   const totals = window ? { ...told(counts), changed: 0, removed: 0 } : told(counts);
-  const objection = run.unguarded ? undefined : framework.objection(sync, totalsOf(totals));
-  if (objection !== undefined) {
-    throw new ActivateError('GUARD_TRIPPED', objection, {
-      fix: 'Nothing was sent. Look at the query; if it is right, let the run pass.',
-    });
-  }
+  const reasons = await reasonsNow(parts, { sync, framework, request, counts: totals });
+  const hold =
+    reasons.length === 0
+      ? undefined
+      : await holdOf(parts, { run, sync, model, totals: totalsOf(totals), reasons });
   await parts.db.transaction(async (sql) => {
     if (request.threshold !== undefined) {
       await keepObservations(sql, sync.id, run.id, seen);
     }
     await sql.query('update runs set layout = $2 where id = $1', [run.id, JSON.stringify(layout)]);
+    if (hold !== undefined) {
+      await stopRun(sql, run.id, totals);
+      await insertHold(sql, hold);
+      return;
+    }
+    if (!sync.wrote && writes(request, totals)) {
+      await noteWrote(sql, sync.id);
+    }
     await enterState(sql, run.id, 'delivering', totals);
   });
-  return { layout, counts: totals, silent: false };
+  return { layout, counts: totals, next: hold === undefined ? 'deliver' : 'held' };
+}
+
+/** Why the plan has to be looked at first. Where there is nothing to write there is nothing to ask. */
+async function reasonsNow(
+  parts: ReadParts,
+  planned: Pick<Comparing, 'sync' | 'framework' | 'request'> & { readonly counts: RunCounts },
+): Promise<readonly string[]> {
+  const { sync, framework, request, counts } = planned;
+  const totals = totalsOf(counts);
+  return writes(request, counts)
+    ? reasonsFor(parts.db, { sync, totals, objection: framework.objection(sync, totals) })
+    : [];
+}
+
+function writes({ kind }: PlanRequest, { added = 0, changed = 0, removed = 0 }: RunCounts): boolean {
+  return kind === 'everything' || added + changed + removed > 0;
 }
 
 function told(counts: PlanCounts): RunCounts {

@@ -176,7 +176,7 @@ function madeUp(sync: Sync, now: Date): Run {
     dueAt: now,
     cause: 'manual',
     scope: 'changes',
-    unguarded: true,
+    held: false,
     state: 'delivering',
     counts: {},
     error: null,

@@ -71,7 +71,7 @@ export async function strandedRuns(db: Db, now: Date, graceMs: number): Promise<
   const rows = await db.query<{ id: number }>(
     // The worker that held it is forgotten, so that any other may take it; one that was only slow finds its lease lost.
     `update runs set worker = null, lease_until = $1::timestamptz + $2::int * interval '1 millisecond'
-      where state not in ('done', 'failed')
+      where state not in ('held', 'done', 'failed')
         and coalesce(lease_until, created_at + $2::int * interval '1 millisecond') < $1
       returning id`,
     [now, graceMs],

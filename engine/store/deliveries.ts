@@ -27,16 +27,18 @@ export interface Delivery {
 const fields = `id, run_id as "runId", sync_id as "syncId", key, kind, target, state, card, message, reason, live,
   closed_at as "closedAt", created_at as "createdAt"`;
 
-export type NewDelivery = Pick<
-  Delivery,
-  'id' | 'runId' | 'syncId' | 'key' | 'kind' | 'target' | 'card' | 'live'
->;
+export type NewDelivery = Pick<Delivery, 'id' | 'key' | 'kind' | 'target' | 'card' | 'live'> & {
+  /** Null for what is said about a hold. */
+  readonly runId: number | null;
+  readonly syncId: number | null;
+  readonly holdId: string | null;
+};
 
 /** What the book says of a message that somebody may have posted. */
 export type Known = Pick<
   Delivery,
-  'id' | 'runId' | 'key' | 'kind' | 'target' | 'state' | 'message' | 'reason' | 'createdAt'
->;
+  'id' | 'key' | 'kind' | 'target' | 'state' | 'message' | 'reason' | 'createdAt'
+> & { readonly runId: number | null };
 
 const known = 'id, run_id as "runId", key, kind, target, state, message, reason, created_at as "createdAt"';
 
@@ -50,17 +52,18 @@ export async function openDeliveries(
   now: Date,
 ): Promise<readonly Known[]> {
   const inserted = await sql.query<{ id: string }>(
-    `insert into deliveries (id, run_id, sync_id, key, kind, target, state, card, live, created_at)
-     select id, run_id, sync_id, key, kind, target, 'sending', card, live, $2
+    `insert into deliveries (id, run_id, sync_id, hold_id, key, kind, target, state, card, live, created_at)
+     select id, run_id, sync_id, hold_id, key, kind, target, 'sending', card, live, $2
        from jsonb_to_recordset($1::jsonb)
-         as given (id uuid, run_id bigint, sync_id bigint, key text, kind text, target text, card jsonb, live boolean)
-     on conflict (run_id, key, kind, target) do nothing returning id`,
+         as given (id uuid, run_id bigint, sync_id bigint, hold_id uuid, key text, kind text, target text, card jsonb, live boolean)
+     on conflict do nothing returning id`,
     [
       JSON.stringify(
         rows.map((row) => ({
           id: row.id,
           run_id: row.runId,
           sync_id: row.syncId,
+          hold_id: row.holdId,
           key: row.key,
           kind: row.kind,
           target: row.target,
@@ -78,8 +81,14 @@ export async function openDeliveries(
   const rest = rows.filter((row) => !ours.has(row.id));
   return sql.query<Known>(
     `select ${known} from deliveries d join unnest($1::text[], $2::text[], $3::text[]) as given (k, i, t)
-        on d.key = k and d.kind = i and d.target = t where d.run_id = $4`,
-    [rest.map((row) => row.key), rest.map((row) => row.kind), rest.map((row) => row.target), rows[0]?.runId],
+        on d.key = k and d.kind = i and d.target = t where d.run_id = $4 or d.hold_id = $5`,
+    [
+      rest.map((row) => row.key),
+      rest.map((row) => row.kind),
+      rest.map((row) => row.target),
+      rows[0]?.runId,
+      rows[0]?.holdId,
+    ],
   );
 }
 

@@ -99,4 +99,22 @@ export class People {
     );
     return rows.map((row) => ({ kind: 'person', platform: row.platform, id: row.platform_id }));
   }
+
+  /** Whoever may decide about holds by their role. */
+  async deciding(roles: readonly Role[]): Promise<readonly Person[]> {
+    return this.db.query<Person>(`select ${fields} from people p where role = any($1) order by name`, [roles]);
+  }
+
+  /** The person with this verified address; undefined when nobody was met with it. */
+  async withEmail(email: string): Promise<Person | undefined> {
+    const [person] = await this.db.query<Person>(`select ${fields} from people p where email = $1`, [
+      email.trim().toLowerCase(),
+    ]);
+    return person;
+  }
+
+  async byId(id: number): Promise<Person | undefined> {
+    const [person] = await this.db.query<Person>(`select ${fields} from people p where id = $1`, [id]);
+    return person;
+  }
 }

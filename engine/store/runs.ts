@@ -53,9 +53,9 @@ export interface Run {
   readonly dueAt: Date;
   readonly cause: 'schedule' | 'manual' | 'retry';
   readonly scope: RunScope;
-  /** A person let it pass what its framework objects to. */
-  readonly unguarded: boolean;
-  readonly state: 'queued' | 'reading' | 'delivering' | 'done' | 'failed';
+  /** It stopped before its first write, to be looked at. */
+  readonly held: boolean;
+  readonly state: 'queued' | 'reading' | 'held' | 'delivering' | 'done' | 'failed';
   readonly counts: RunCounts;
   readonly error: RunError | null;
   readonly requestedBy: number | null;
@@ -66,7 +66,7 @@ export interface Run {
   readonly finishedAt: Date | null;
 }
 
-const fields = `id, sync_id as "syncId", due_at as "dueAt", cause, scope, unguarded, state, counts, error, requested_by as "requestedBy",
+const fields = `id, sync_id as "syncId", due_at as "dueAt", cause, scope, held, state, counts, error, requested_by as "requestedBy",
   progress_to as "progressTo", progress_message as "progressMessage", attempts, started_at as "startedAt",
   finished_at as "finishedAt"`;
 
@@ -77,24 +77,15 @@ export interface RunRequest {
   readonly requestedBy: number | null;
   readonly progressTo: string | null;
   readonly scope?: RunScope;
-  readonly unguarded?: boolean;
 }
 
 /** Creates a run; undefined when one of this sync is still going on. */
 export async function requestRun(sql: Sql, run: RunRequest): Promise<Run | undefined> {
   const [made] = await sql.query<Run>(
-    `insert into runs (sync_id, due_at, cause, requested_by, progress_to, scope, unguarded)
-     values ($1, $2, $3, $4, $5, $6, $7)
+    `insert into runs (sync_id, due_at, cause, requested_by, progress_to, scope)
+     values ($1, $2, $3, $4, $5, $6)
      on conflict (sync_id) where state not in ('done', 'failed') do nothing returning ${fields}`,
-    [
-      run.syncId,
-      run.dueAt,
-      run.cause,
-      run.requestedBy,
-      run.progressTo,
-      run.scope ?? 'changes',
-      run.unguarded ?? false,
-    ],
+    [run.syncId, run.dueAt, run.cause, run.requestedBy, run.progressTo, run.scope ?? 'changes'],
   );
   return made;
 }
@@ -113,7 +104,7 @@ export async function claimRuns(
   return sql.query<Run>(
     `update runs set worker = $2, lease_until = $3::timestamptz + $4::int * interval '1 millisecond',
        started_at = coalesce(started_at, $3), attempts = attempts + 1
-      where id = any($1) and state not in ('done', 'failed')
+      where id = any($1) and state not in ('held', 'done', 'failed')
         and (worker is null or worker = $2 or lease_until < $3)
       returning ${fields}`,
     [ids, worker, now, leaseMs],
@@ -219,5 +210,21 @@ export async function pruneRuns(db: Db, now: Date): Promise<void> {
        and not exists (select from plan_chunks p where p.run_id = r.id)
        and r.id < coalesce((select id from runs n where n.sync_id = r.sync_id order by id desc offset 100 limit 1), 0)`,
     [now],
+  );
+}
+
+/** Stops a run before its first write, until a person lets it go on. No worker takes it meanwhile. */
+export async function stopRun(sql: Sql, id: number, counts: RunCounts): Promise<void> {
+  await sql.query(
+    `update runs set state = 'held', held = true, counts = counts || $2::jsonb, worker = null, lease_until = null where id = $1`,
+    [id, JSON.stringify(counts)],
+  );
+}
+
+/** Lets a stopped run go on with the plan that it has. Its time and its attempts count from here. */
+export async function letRunGoOn(sql: Sql, id: number): Promise<void> {
+  await sql.query(
+    `update runs set state = 'delivering', started_at = null, attempts = 0 where id = $1 and state = 'held'`,
+    [id],
   );
 }

@@ -38,10 +38,14 @@ export interface Sync {
   readonly version: number;
   /** What is written has changed: the next run sends everything once. */
   readonly resend: boolean;
+  /** See engine/model/policy.ts. */
+  readonly policy: Readonly<Record<string, unknown>>;
+  /** A run of it has written something. */
+  readonly wrote: boolean;
   readonly createdBy: number | null;
 }
 
-const fields = `id, name, framework, model_id as "modelId", destination_id as "destinationId", resend, settings, cron, time_zone as "timeZone", state,
+const fields = `id, name, framework, model_id as "modelId", destination_id as "destinationId", resend, policy, wrote, settings, cron, time_zone as "timeZone", state,
   next_due_at as "nextDueAt", report_to as "reportTo", muted_until as "mutedUntil", failing_since as "failingSince",
   failure, version, created_by as "createdBy"`;
 
@@ -83,13 +87,14 @@ export type NewSync = Pick<
   | 'cron'
   | 'timeZone'
   | 'reportTo'
+  | 'policy'
   | 'createdBy'
 > & { readonly nextDueAt: Date };
 
 export async function insertSync(sql: Sql, sync: NewSync): Promise<Sync> {
   const [saved] = await sql.query<Sync>(
-    `insert into syncs (name, framework, model_id, settings, cron, time_zone, report_to, created_by, next_due_at, destination_id)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (name) do nothing returning ${fields}`,
+    `insert into syncs (name, framework, model_id, settings, cron, time_zone, report_to, created_by, next_due_at, destination_id, policy)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (name) do nothing returning ${fields}`,
     [
       sync.name,
       sync.framework,
@@ -101,6 +106,7 @@ export async function insertSync(sql: Sql, sync: NewSync): Promise<Sync> {
       sync.createdBy,
       sync.nextDueAt,
       sync.destinationId,
+      JSON.stringify(sync.policy),
     ],
   );
   if (saved === undefined) {
@@ -116,14 +122,20 @@ export async function insertSync(sql: Sql, sync: NewSync): Promise<Sync> {
 export async function updateSync(
   sql: Sql,
   id: number,
-  change: Pick<Sync, 'modelId' | 'destinationId' | 'settings' | 'cron' | 'timeZone'> & {
+  change: Pick<
+    Sync,
+    'modelId' | 'destinationId' | 'settings' | 'cron' | 'timeZone' | 'policy' | 'reportTo'
+  > & {
     readonly nextDueAt: Date;
     readonly resend: boolean;
+    /** Nothing of what it wrote before counts any more. */
+    readonly anew: boolean;
   },
 ): Promise<void> {
   await sql.query(
     `update syncs set model_id = $2, settings = $3, cron = $4, time_zone = $5,
-       next_due_at = case when state = 'active' then $6::timestamptz end, resend = resend or $7, destination_id = $8, version = version + 1, updated_at = now()
+       next_due_at = case when state = 'active' then $6::timestamptz end, resend = resend or $7, destination_id = $8,
+       policy = $9, report_to = $10, wrote = wrote and not $11, version = version + 1, updated_at = now()
       where id = $1`,
     [
       id,
@@ -134,6 +146,9 @@ export async function updateSync(
       change.nextDueAt,
       change.resend,
       change.destinationId,
+      JSON.stringify(change.policy),
+      change.reportTo,
+      change.anew,
     ],
   );
 }
@@ -151,14 +166,38 @@ export async function resumeSync(sql: Sql, id: number, nextDueAt: Date): Promise
   ]);
 }
 
-/** Sends reports of trouble to another conversation, as `formatTarget` writes it. */
-export async function reportElsewhere(sql: Sql, id: number, reportTo: string): Promise<void> {
-  await sql.query('update syncs set report_to = $2, updated_at = now() where id = $1', [id, reportTo]);
-}
-
 /** Says nothing until then; null ends the silence. */
 export async function muteSync(sql: Sql, id: number, until: Date | null): Promise<void> {
   await sql.query('update syncs set muted_until = $2 where id = $1', [id, until]);
+}
+
+export async function setPolicy(sql: Sql, id: number, policy: Sync['policy']): Promise<void> {
+  await sql.query('update syncs set policy = $2, updated_at = now() where id = $1', [
+    id,
+    JSON.stringify(policy),
+  ]);
+}
+
+/** Notes that a run is about to write something, so that the next one is no first one. */
+export async function noteWrote(sql: Sql, id: number): Promise<void> {
+  await sql.query('update syncs set wrote = true where id = $1 and not wrote', [id]);
+}
+
+/** The syncs that read a model, and those that use a connection. */
+export async function syncsOfModel(sql: Sql, modelId: number): Promise<readonly Sync[]> {
+  return sql.query<Sync>(`select ${fields} from syncs where model_id = $1 order by name`, [modelId]);
+}
+
+export async function syncsOfConnection(
+  sql: Sql,
+  kind: 'source' | 'destination',
+  id: number,
+): Promise<readonly Sync[]> {
+  const uses =
+    kind === 'destination'
+      ? 'destination_id = $1'
+      : 'model_id in (select m.id from models m where m.source_id = $1)';
+  return sql.query<Sync>(`select ${fields} from syncs where ${uses} order by name`, [id]);
 }
 
 /** Notes that everything was sent again, as a change of the settings had asked. */

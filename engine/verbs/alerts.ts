@@ -1,36 +1,44 @@
+import type { ChangeGate } from '../approvals/changes.ts';
+import { outdateHolds } from '../approvals/end.ts';
 import { alertCard } from '../cards/alert.ts';
 import { context } from '../cards/build.ts';
 import { frameworkWords } from '../cards/words.ts';
 import type { Card, Inline } from '../contracts/card.ts';
 import type { Caller } from '../contracts/command.ts';
+import type { Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
-import { formatTarget, type MessageRef, parseTarget } from '../contracts/refs.ts';
+import { type MessageRef, parseTarget } from '../contracts/refs.ts';
 import type { Column } from '../contracts/source.ts';
+import { describedWhole } from '../document/declared.ts';
 import { settingsOf } from '../frameworks/notify.ts';
 import { Roster, resolveMentions } from '../messages/mentions.ts';
 import { AlertText } from '../messages/text.ts';
 import { type AlertSettings, type AlertTarget, alertSettings } from '../model/alert.ts';
+import { maskCard } from '../personal/card.ts';
+import { personalColumns } from '../personal/columns.ts';
+import { maskText } from '../personal/mask.ts';
+import { maySee } from '../personal/may-see.ts';
 import type { AlertDetail, AlertDraft, Finding, Services } from '../services.ts';
 import { connectionById, connectionNamed } from '../store/connections.ts';
 import { type Model, modelById, saveModel } from '../store/models.ts';
 import { recentRuns } from '../store/runs.ts';
-import { insertSync, type Sync, syncNamed, updateSync } from '../store/syncs.ts';
+import { insertSync, type Sync, syncById, syncNamed, syncsOfModel, updateSync } from '../store/syncs.ts';
 import type { RowText } from '../template/template.ts';
 import type { Examiner } from './examine.ts';
 import { askLimits, senderOf, type VerbParts } from './parts.ts';
 import { nameOf } from './places.ts';
+import { here, readersOf } from './sync-changes.ts';
 
 /** Making, changing and looking at alerts. */
-export function alertVerbs(parts: VerbParts, examiner: Examiner): Services['alerts'] {
+export function alertVerbs(parts: VerbParts, examiner: Examiner, gate: ChangeGate): Services['alerts'] {
   return {
     show: async (name) => alertNamed(parts, name),
     checkMessage: (columns, settings) => {
       new AlertText(settings, { columns });
     },
     previewCard: (draft, finding) => previewCard(parts, draft, finding),
-    create: async (draft, by) => create(parts, draft, await examiner.describe(draft.source, draft.sql), by),
-    update: async (name, draft) =>
-      update(parts, name, draft, await examiner.describe(draft.source, draft.sql)),
+    create: (draft, by) => create(parts, examiner, gate, draft, by),
+    update: (name, draft, by) => update(parts, examiner, gate, { name, draft, by }),
     test: (name, by) => test(parts, name, by),
   };
 }
@@ -106,78 +114,112 @@ function verified(draft: AlertDraft, columns: readonly Column[]): AlertSettings 
 
 async function create(
   parts: VerbParts,
+  examiner: Examiner,
+  gate: ChangeGate,
   draft: AlertDraft,
-  columns: readonly Column[],
   by: Caller,
 ): Promise<AlertDetail> {
-  const settings = verified(draft, columns);
-  const source = await connectionNamed(parts.db, 'source', draft.source);
-  const sync = await parts.db.transaction(async (sql) => {
-    const taken = await sql.query('select 1 from syncs where name = $1', [draft.name]);
-    if (taken.length > 0) {
-      throw new ActivateError('INPUT_INVALID', `There is already an alert "${draft.name}".`, {
-        fields: { name: `There is already an alert "${draft.name}".` },
-      });
-    }
-    const model = await saveModel(sql, {
-      name: draft.name,
-      sourceId: source.id,
-      sql: draft.sql,
-      key: draft.key,
-      columns,
+  verified(draft, await examiner.describe(draft.source, draft.sql));
+  const taken = await parts.db.query('select 1 from syncs where name = $1', [draft.name]);
+  if (taken.length > 0) {
+    throw new ActivateError('INPUT_INVALID', `There is already an alert "${draft.name}".`, {
+      fields: { name: `There is already an alert "${draft.name}".` },
     });
-    return insertSync(sql, {
-      name: draft.name,
-      framework: 'notify',
-      destinationId: null,
-      modelId: model.id,
-      settings: { ...settings },
-      cron: draft.schedule.cron,
-      timeZone: draft.schedule.timeZone,
-      reportTo: by.conversation.platform === 'cli' ? null : formatTarget(by.conversation),
-      createdBy: Number(by.id),
-      // At once: the first run takes what is there as known, so that what comes next is new.
-      nextDueAt: parts.now(),
-    });
-  });
-  return alertDetail(parts, sync);
+  }
+  const whole = { ...draft, reportTo: draft.reportTo ?? here(by) };
+  const syncs = await readersOf(parts, whole);
+  await gate.pass(
+    { kind: 'alert', name: draft.name, draft: whole },
+    { syncs, before: null, after: whole },
+    by,
+  );
+  return alertNamed(parts, draft.name);
+}
+
+interface Update {
+  readonly name: string;
+  readonly draft: AlertDraft;
+  readonly by: Caller;
 }
 
 async function update(
   parts: VerbParts,
-  name: string,
-  draft: AlertDraft,
-  columns: readonly Column[],
+  examiner: Examiner,
+  gate: ChangeGate,
+  { name, draft, by }: Update,
 ): Promise<AlertDetail> {
-  const sync = await syncNamed(parts.db, name);
-  const before = await modelById(parts.db, sync.modelId);
-  const settings = verified(draft, columns);
-  const source = await connectionNamed(parts.db, 'source', draft.source);
-  const model = await saveModel(parts.db, {
-    name: before.name,
-    sourceId: source.id,
-    sql: draft.sql,
-    key: draft.key,
-    columns,
-  });
-  if (asksOtherRows(before, model)) {
-    // Another query gives other rows: they are taken as known again, and none of them is news.
-    await parts.snapshots.forget(sync.id);
-  }
-  await updateSync(parts.db, sync.id, {
-    modelId: model.id,
-    settings: { ...settings },
-    cron: draft.schedule.cron,
-    timeZone: draft.schedule.timeZone,
-    destinationId: null,
-    nextDueAt: parts.now(),
-    resend: false,
-  });
+  const settings = verified(draft, await examiner.describe(draft.source, draft.sql));
+  const detail = await alertDetail(parts, await syncNamed(parts.db, name));
+  const { sync, model } = detail;
+  const others = await readersOf(parts, { ...draft, model: model.name });
+  const after = {
+    ...detail,
+    settings,
+    source: await connectionNamed(parts.db, 'source', draft.source),
+    model: { ...model, sql: draft.sql, key: draft.key },
+    sync: {
+      ...sync,
+      settings: { ...settings },
+      cron: draft.schedule.cron,
+      timeZone: draft.schedule.timeZone,
+      policy: draft.policy ?? sync.policy,
+      reportTo: draft.reportTo ?? sync.reportTo,
+    },
+  };
+  const touched = {
+    syncs: [sync, ...others.filter(({ id }) => id !== sync.id)],
+    before: describedWhole(detail),
+    after: describedWhole(after),
+  };
+  await gate.pass({ kind: 'alert', name, draft }, touched, by);
   return alertNamed(parts, name);
 }
 
-function asksOtherRows(before: Model, after: Model): boolean {
-  const asked = (model: Model): string => JSON.stringify([model.sourceId, model.sql, model.key]);
+/** Makes or changes an alert as a draft says: what the gate does once a change may be made. */
+export async function storeAlert(
+  parts: VerbParts,
+  examiner: Examiner,
+  { name, draft, by }: Update,
+  record: (sql: Sql) => Promise<void>,
+): Promise<void> {
+  const columns = await examiner.describe(draft.source, draft.sql);
+  const settings = verified(draft, columns);
+  const source = await connectionNamed(parts.db, 'source', draft.source);
+  const [known] = await parts.db.query<{ id: number }>('select id from syncs where name = $1', [name]);
+  const sync = known === undefined ? undefined : await syncById(parts.db, known.id);
+  const before = sync === undefined ? undefined : await modelById(parts.db, sync.modelId);
+  const asked = { sourceId: source.id, sql: draft.sql, key: draft.key };
+  if (sync !== undefined && before !== undefined && asksOtherRows(before, asked)) {
+    // Another query gives other rows: they are taken as known again, and none of them is news.
+    await parts.snapshots.forget(sync.id);
+  }
+  await parts.db.transaction(async (sql) => {
+    const model = await saveModel(sql, { ...asked, name: before?.name ?? draft.name, columns });
+    const kept = {
+      modelId: model.id,
+      destinationId: null,
+      settings: { ...settings },
+      cron: draft.schedule.cron,
+      timeZone: draft.schedule.timeZone,
+      // At once: the first run takes what is there as known, so that what comes next is new.
+      nextDueAt: parts.now(),
+      policy: draft.policy ?? sync?.policy ?? {},
+      reportTo: draft.reportTo ?? sync?.reportTo ?? null,
+    };
+    if (sync === undefined) {
+      await insertSync(sql, { ...kept, name, framework: 'notify', createdBy: Number(by.id) });
+    } else {
+      await updateSync(sql, sync.id, { ...kept, resend: false, anew: false });
+    }
+    await outdateHolds(sql, await syncsOfModel(sql, model.id), by);
+    await record(sql);
+  });
+}
+
+type Asked = Pick<Model, 'sourceId' | 'sql' | 'key'>;
+
+function asksOtherRows(before: Asked, after: Asked): boolean {
+  const asked = (model: Asked): string => JSON.stringify([model.sourceId, model.sql, model.key]);
   return asked(before) !== asked(after);
 }
 
@@ -248,7 +290,11 @@ async function test(parts: VerbParts, name: string, by: Caller): Promise<Message
   const row = counting
     ? { count: String(await source.count(model.sql, askLimits)) }
     : Object.fromEntries(model.columns.map((column, at) => [column.name, values?.[at] ?? null]));
-  const card = await compose(parts, sync.name, settings, model, row, model.key);
+  const asSent = await compose(parts, sync.name, settings, model, row, model.key);
+  const personal = personalColumns(model.columns, model.personal);
+  const card = maySee(by, parts.personalDataRole)
+    ? asSent
+    : maskCard(asSent, (text) => maskText(text, [row], personal));
   const message = {
     ...card,
     blocks: [...card.blocks, context('🧪 A test, sent to you alone. Nobody named here was told.')],

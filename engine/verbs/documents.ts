@@ -1,11 +1,13 @@
 import type { Caller } from '../contracts/command.ts';
 import type { Connector } from '../contracts/connector.ts';
-import { ActivateError } from '../contracts/errors.ts';
+import { ActivateError, asActivateError } from '../contracts/errors.ts';
 import { differences } from '../document/compare.ts';
 import {
   alertSettingsIn,
+  approvalNow,
   declaredAlert,
   declaredSync,
+  policyIn,
   reportsNow,
   syncSettingsIn,
   trimmed,
@@ -29,7 +31,6 @@ import { parseSchedule } from '../schedule/cron.ts';
 import type { DocumentChange, Services, SyncDetail, SyncDraft } from '../services.ts';
 import { mustBeAmong, problem } from '../setup/problem.ts';
 import type { ConnectionKind, ConnectionRecord } from '../store/connections.ts';
-import { reportElsewhere } from '../store/syncs.ts';
 import type { VerbParts } from './parts.ts';
 
 type DeclaredModel = ConfigDocument['models'][string];
@@ -97,7 +98,15 @@ class Books {
       sources: connections(sources),
       destinations: connections(destinations.map(({ record }) => record)),
       models: Object.fromEntries(
-        models.map(({ name, source, key, sql }) => [name, { source, key: [...key], sql: trimmed(sql) }]),
+        models.map(({ name, source, key, sql, personal }) => [
+          name,
+          {
+            source,
+            key: [...key],
+            ...(personal == null ? {} : { personal: [...personal] }),
+            sql: trimmed(sql),
+          },
+        ]),
       ),
       alerts: Object.fromEntries(described('alert').map(([name, detail]) => [name, declaredAlert(detail)])),
       syncs: Object.fromEntries(described('sync').map(([name, detail]) => [name, declaredSync(detail)])),
@@ -129,11 +138,14 @@ class Books {
       ),
       await each('models', wanted.models, (name, one) => {
         mustBeAmong('source', one.source, known.sources, 'source');
-        return changeOf('model', name, now.models[name], { ...one, sql: trimmed(one.sql) });
+        const { personal } = now.models[name] ?? {};
+        const kept = personal === undefined ? {} : { personal };
+        return changeOf('model', name, now.models[name], { ...kept, ...one, sql: trimmed(one.sql) });
       }),
       await each('alerts', wanted.alerts, (name, one) => {
         mustBeAmong('model', one.model, Object.keys(known.models), 'model');
-        const after = { ...reportsNow(now.alerts[name]), ...wholeAlert(one) };
+        const before = now.alerts[name];
+        const after = { ...reportsNow(before), ...approvalNow(before, 'notify', {}), ...wholeAlert(one) };
         return changeOf('alert', name, now.alerts[name], after);
       }),
       await each('syncs', wanted.syncs, async (name, one) => {
@@ -145,8 +157,13 @@ class Books {
         if (columns === undefined) {
           return undefined;
         }
-        const after = { ...reportsNow(now.syncs[name]), ...wholeSync(one, columns) };
-        return changeOf('sync', name, now.syncs[name], after);
+        const before = now.syncs[name];
+        const usual = approvalNow(before, one.framework, syncSettingsIn(one, columns));
+        return changeOf('sync', name, before, {
+          ...reportsNow(before),
+          ...usual,
+          ...wholeSync(one, columns),
+        });
       }),
     ];
     mistakes.mustBeNone();
@@ -159,18 +176,45 @@ class Books {
     const altered = new Set(
       changes.flatMap(({ kind, name, action }) => (kind === 'model' && action !== 'none' ? [name] : [])),
     );
-    for (const { kind, name, action } of changes) {
+    const made: DocumentChange[] = [];
+    for (const change of changes) {
+      const { kind, name, action } = change;
       const model = kind === 'alert' ? wanted.alerts[name]?.model : wanted.syncs[name]?.model;
       if (action === 'none' && !altered.has(model ?? '')) {
+        made.push(change);
         continue;
       }
       try {
         await this.applyOne(kind, name, action, { wanted, models, by });
+        made.push(change);
       } catch (thrown) {
-        throw whileApplying(thrown, [`${kind}s`, name], lineOf);
+        if (asActivateError(thrown).code !== 'AWAITS_APPROVAL') {
+          throw whileApplying(thrown, [`${kind}s`, name], lineOf);
+        }
+        made.push({ ...change, waits: true });
       }
     }
-    return changes;
+    await this.markPersonal(wanted, altered, lineOf, by);
+    return made;
+  }
+
+  /** Once the models are there: they are stored with what uses them. */
+  private async markPersonal(
+    wanted: ConfigDocument,
+    altered: ReadonlySet<string>,
+    lineOf: LineOf,
+    by: Caller,
+  ): Promise<void> {
+    const there = new Map((await this.verbs.models.list()).map((model) => [model.name, model]));
+    for (const [name, { personal }] of Object.entries(wanted.models)) {
+      const now = there.get(name);
+      const differs = JSON.stringify(personal) !== JSON.stringify(now?.personal ?? undefined);
+      if (personal !== undefined && now !== undefined && altered.has(name) && differs) {
+        await this.verbs.personal.mark(name, personal, by).catch((thrown: unknown) => {
+          throw whileApplying(thrown, ['models', name, 'personal'], lineOf);
+        });
+      }
+    }
   }
 
   private async applyOne(
@@ -274,7 +318,7 @@ class Books {
     if (action === 'create') {
       await this.verbs.syncs.create(draft, by);
     } else {
-      await this.verbs.syncs.update(name, draft);
+      await this.verbs.syncs.update(name, draft, by);
     }
     await this.settle(name, wanted);
   }
@@ -294,6 +338,8 @@ class Books {
       key: model.key,
       settings: alertSettingsIn(wanted),
       schedule: parseSchedule(wanted.schedule, wanted.time_zone),
+      reportTo: wanted.report_to,
+      policy: policyIn(wanted),
     };
     if (action === 'create') {
       await this.verbs.alerts.create(draft, by);
@@ -303,15 +349,9 @@ class Books {
     await this.settle(name, wanted);
   }
 
-  /** What a sync and an alert have beside what they do: where they report, and whether they are on. */
-  private async settle(
-    name: string,
-    { report_to, paused }: Pick<DeclaredSync, 'report_to' | 'paused'>,
-  ): Promise<void> {
+  /** What a sync and an alert have beside what they do: whether they are on. */
+  private async settle(name: string, { paused }: Pick<DeclaredSync, 'paused'>): Promise<void> {
     const { sync } = await this.verbs.syncs.show(name);
-    if (report_to !== undefined && report_to !== sync.reportTo) {
-      await reportElsewhere(this.parts.db, sync.id, report_to);
-    }
     if (paused && sync.state === 'active') {
       await this.verbs.syncs.pause(name);
     } else if (!paused && sync.state === 'paused') {
@@ -342,6 +382,7 @@ class Books {
       schedule: parseSchedule(wanted.schedule, wanted.time_zone),
       startsNow: true,
       reportTo: wanted.report_to,
+      policy: policyIn(wanted),
     };
   }
 

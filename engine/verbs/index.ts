@@ -4,8 +4,10 @@ import { openDrafts } from '../store/drafts.ts';
 import { makeLink } from '../store/links.ts';
 import { listModels } from '../store/models.ts';
 import { alertVerbs } from './alerts.ts';
+import { approvalVerbs } from './approvals.ts';
 import { auditVerbs } from './audit.ts';
 import { cardVerbs } from './cards.ts';
+import { createGate } from './changes.ts';
 import { destinationVerbs, sourceVerbs } from './connections.ts';
 import { documentVerbs } from './documents.ts';
 import { Examiner } from './examine.ts';
@@ -18,26 +20,29 @@ import { syncVerbs } from './syncs.ts';
 /** Builds the verbs that commands use, once per process. */
 export function createServices(parts: VerbParts): Services {
   const examiner = new Examiner(parts);
+  const gate = createGate(parts, examiner);
+  const places = placesVerbs(parts);
   const verbs: Omit<Services, 'documents'> = {
     now: parts.now,
     connectors: parts.connectors,
-    sources: sourceVerbs(parts),
-    destinations: destinationVerbs(parts),
+    sources: sourceVerbs(parts, gate),
+    destinations: destinationVerbs(parts, gate),
     models: {
       list: () => listModels(parts.db),
       examine: (source, sql, key) => examiner.examine(source, sql, key),
       recall: (source, sql, key) => examiner.recall(source, sql, key),
       columns: (source, sql) => examiner.columns(source, sql),
     },
-    syncs: syncVerbs(parts, examiner),
-    alerts: alertVerbs(parts, examiner),
+    syncs: syncVerbs(parts, examiner, gate),
+    alerts: alertVerbs(parts, examiner, gate),
     runs: runVerbs(parts),
     cards: cardVerbs(parts),
     people: {
       search: (typed, by) => senderOf(parts, by.platform).people(typed),
       identities: async (by) => (await parts.people.identities(Number(by.id))).map(formatTarget),
     },
-    places: placesVerbs(parts),
+    places,
+    approvals: approvalVerbs(parts, gate, places),
     personal: personalVerbs(parts),
     audit: auditVerbs(parts),
     drafts: { mine: (by) => openDrafts(parts.db, Number(by.id)) },

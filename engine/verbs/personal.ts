@@ -1,7 +1,7 @@
 import type { Caller } from '../contracts/command.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import { personalColumns } from '../personal/columns.ts';
-import { mayBeShown } from '../personal/may-see.ts';
+import { mayBeShown, maySee } from '../personal/may-see.ts';
 import type { Services } from '../services.ts';
 import { actedBy, writeAudit } from '../store/audit.ts';
 import { markPersonal, modelNamed } from '../store/models.ts';
@@ -20,12 +20,19 @@ export function personalVerbs(parts: VerbParts): Services['personal'] {
   };
 }
 
+/** Whoever takes a mask away shows what is behind it to others. */
+const marksNeed = 'approver';
+
 async function mark(
   parts: VerbParts,
   name: string,
   columns: readonly string[] | null,
   by: Caller,
 ): Promise<void> {
+  if (!maySee(by, marksNeed)) {
+    const sentence = `What is masked is said by people with the role ${marksNeed}; yours is ${by.role}.`;
+    throw new ActivateError('NOT_ALLOWED', sentence, { fix: 'Ask an approver or an admin.' });
+  }
   const model = await modelNamed(parts.db, name);
   const known = model.columns.map((column) => column.name);
   const missing = columns?.find((column) => !known.includes(column));

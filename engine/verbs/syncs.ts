@@ -1,37 +1,27 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { Caller } from '../contracts/command.ts';
+import type { ChangeGate } from '../approvals/changes.ts';
 import { ActivateError } from '../contracts/errors.ts';
-import { formatTarget } from '../contracts/refs.ts';
 import type { Column } from '../contracts/source.ts';
 import type { Rehearsal } from '../delivery/rehearsal.ts';
+import { describedWhole } from '../document/declared.ts';
 import type { Framework } from '../frameworks/framework.ts';
 import { type DryRun, rehearseRows, rehearseRun } from '../run/rehearse.ts';
 import { nextRun } from '../schedule/cron.ts';
 import type { Finding, Services, SyncDetail, SyncDraft } from '../services.ts';
 import { checkSettings, type DeliveryFramework, parseSettings } from '../setup/index.ts';
 import { connectionById, connectionNamed } from '../store/connections.ts';
-import { dropModelIfUnused, type Model, modelById, saveModel } from '../store/models.ts';
+import { type Model, modelById } from '../store/models.ts';
 import { createPlans } from '../store/plans.ts';
 import { openRejections, reasonsOf, skipRejections } from '../store/rejections.ts';
 import { recentRuns } from '../store/runs.ts';
-import {
-  deleteSync,
-  insertSync,
-  listSyncs,
-  muteSync,
-  pauseSync,
-  resumeSync,
-  type Sync,
-  syncNamed,
-  updateSync,
-} from '../store/syncs.ts';
+import { listSyncs, muteSync, pauseSync, resumeSync, type Sync, syncNamed } from '../store/syncs.ts';
 import { alertDetail } from './alerts.ts';
 import type { Examiner } from './examine.ts';
 import type { VerbParts } from './parts.ts';
+import { createSync, updateSettings } from './sync-changes.ts';
 import { whyOf } from './why.ts';
 
 /** Syncs of every framework: looking at them, making them, and what became of their rows. */
-export function syncVerbs(parts: VerbParts, examiner: Examiner): Services['syncs'] {
+export function syncVerbs(parts: VerbParts, examiner: Examiner, gate: ChangeGate): Services['syncs'] {
   const named = (name: string): Promise<Sync> => syncNamed(parts.db, name);
   return {
     list: async () => Promise.all((await listSyncs(parts.db)).map((sync) => detailOf(parts, sync))),
@@ -39,8 +29,8 @@ export function syncVerbs(parts: VerbParts, examiner: Examiner): Services['syncs
     check: (draft) => check(parts, examiner, draft),
     rehearse: (draft, finding) => rehearseDraft(parts, draft, finding),
     dryRun: async (name) => dryRun(parts, await named(name)),
-    create: (draft, by) => create(parts, examiner, draft, by),
-    update: (name, draft) => update(parts, examiner, name, draft),
+    create: (draft, by) => createSync(parts, examiner, gate, draft, by),
+    update: (name, draft, by) => updateSettings(parts, examiner, gate, { name, draft, by }),
     pause: async (name) => pauseSync(parts.db, (await named(name)).id),
     resume: async (name) => {
       const sync = await named(name);
@@ -48,12 +38,10 @@ export function syncVerbs(parts: VerbParts, examiner: Examiner): Services['syncs
       await resumeSync(parts.db, sync.id, at);
       return at;
     },
-    remove: async (name) => {
+    remove: async (name, by) => {
       const sync = await named(name);
-      await parts.db.transaction(async (sql) => {
-        await deleteSync(sql, sync.id);
-        await dropModelIfUnused(sql, sync.modelId);
-      });
+      const before = describedWhole(await detailOf(parts, sync));
+      await gate.pass({ kind: 'delete', name }, { syncs: [sync], before, after: null }, by);
     },
     mute: async (name, until) => muteSync(parts.db, (await named(name)).id, until),
     reasons: async (name) => reasonsOf(parts.db, (await named(name)).id),
@@ -67,7 +55,7 @@ export function syncVerbs(parts: VerbParts, examiner: Examiner): Services['syncs
 }
 
 /** A sync with everything that describes it. */
-async function detailOf(parts: VerbParts, sync: Sync): Promise<SyncDetail> {
+export async function detailOf(parts: VerbParts, sync: Sync): Promise<SyncDetail> {
   if (sync.framework === 'notify') {
     return alertDetail(parts, sync);
   }
@@ -102,7 +90,7 @@ async function check(
 }
 
 /** Asks the destination whether this can work, and refuses a key that is no column. */
-async function verified(
+export async function verified(
   parts: VerbParts,
   draft: SyncDraft,
   columns: readonly Column[],
@@ -156,6 +144,8 @@ function unsaved(draft: SyncDraft, destinationId: number): Sync {
     failure: null,
     version: 1,
     resend: false,
+    policy: {},
+    wrote: false,
     createdBy: null,
   };
 }
@@ -170,80 +160,4 @@ async function dryRun(parts: VerbParts, sync: Sync): Promise<DryRun> {
   const reading = { ...parts, plans: createPlans(parts.db), readTimeoutMs: 5 * 60_000 };
   const make = rehearsing(parts, sync.framework);
   return rehearseRun(reading, sync, model, make, AbortSignal.timeout(6 * 60_000));
-}
-
-async function create(
-  parts: VerbParts,
-  examiner: Examiner,
-  draft: SyncDraft,
-  by: Caller,
-): Promise<SyncDetail> {
-  const columns = await examiner.describe(draft.source, draft.sql);
-  await verified(parts, draft, columns);
-  const source = await connectionNamed(parts.db, 'source', draft.source);
-  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
-  const sync = await parts.db.transaction(async (sql) => {
-    const model = await saveModel(sql, {
-      name: draft.model ?? draft.name,
-      sourceId: source.id,
-      sql: draft.sql,
-      key: draft.key,
-      columns,
-    });
-    return insertSync(sql, {
-      name: draft.name,
-      framework: draft.framework,
-      modelId: model.id,
-      destinationId: destination.id,
-      settings: parseSettings(draft.framework, draft.settings),
-      cron: draft.schedule.cron,
-      timeZone: draft.schedule.timeZone,
-      reportTo: draft.reportTo ?? (by.conversation.platform === 'cli' ? null : formatTarget(by.conversation)),
-      createdBy: Number(by.id),
-      nextDueAt: draft.startsNow ? parts.now() : nextRun(draft.schedule, parts.now()),
-    });
-  });
-  return detailOf(parts, sync);
-}
-
-async function update(
-  parts: VerbParts,
-  examiner: Examiner,
-  name: string,
-  draft: SyncDraft,
-): Promise<SyncDetail> {
-  const sync = await syncNamed(parts.db, name);
-  if (sync.framework !== draft.framework) {
-    throw new ActivateError('INPUT_INVALID', `${name} is of another kind; make a new one instead.`);
-  }
-  const before = await modelById(parts.db, sync.modelId);
-  const columns = await examiner.describe(draft.source, draft.sql);
-  await verified(parts, draft, columns);
-  const source = await connectionNamed(parts.db, 'source', draft.source);
-  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
-  const settings = parseSettings(draft.framework, draft.settings);
-  const elsewhere = destination.id !== sync.destinationId;
-  const otherKey = JSON.stringify(before.key) !== JSON.stringify(draft.key);
-  const model = await saveModel(parts.db, {
-    name: before.name,
-    sourceId: source.id,
-    sql: draft.sql,
-    key: draft.key,
-    columns,
-  });
-  if (elsewhere || otherKey) {
-    // What was told elsewhere, or under other keys, was not told here.
-    await parts.snapshots.forget(sync.id);
-  }
-  await updateSync(parts.db, sync.id, {
-    modelId: model.id,
-    destinationId: destination.id,
-    settings,
-    cron: draft.schedule.cron,
-    timeZone: draft.schedule.timeZone,
-    nextDueAt: draft.startsNow ? parts.now() : nextRun(draft.schedule, parts.now()),
-    // Our database keeps the names of settings in an order of its own.
-    resend: !isDeepStrictEqual(settings, sync.settings),
-  });
-  return detailOf(parts, await syncNamed(parts.db, name));
 }

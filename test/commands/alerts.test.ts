@@ -44,7 +44,7 @@ afterAll(() => app.close());
 beforeEach(async () => {
   const { syncs } = app.app.services;
   for (const { sync } of await syncs.list()) {
-    await syncs.remove(sync.name);
+    await syncs.remove(sync.name, app.by);
   }
 });
 

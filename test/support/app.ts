@@ -1,6 +1,7 @@
 import { createLocal } from '../../bot/local/platform.ts';
 import { connectors } from '../../connectors/index.ts';
 import { type App, boot } from '../../engine/boot.ts';
+import { shortPlan } from '../../engine/cards/hold.ts';
 import type { Sender } from '../../engine/contracts/chat.ts';
 import type { Caller } from '../../engine/contracts/command.ts';
 import type { Db } from '../../engine/contracts/db.ts';
@@ -10,6 +11,7 @@ import type { AlertSettings } from '../../engine/model/alert.ts';
 import { parseSchedule } from '../../engine/schedule/cron.ts';
 import type { AlertDraft } from '../../engine/services.ts';
 import { createDb, type PooledDb } from '../../engine/store/db.ts';
+import { pendingHolds } from '../../engine/store/holds.ts';
 import type { Run } from '../../engine/store/runs.ts';
 import { silentLog } from './log.ts';
 import { freshDb } from './postgres.ts';
@@ -25,8 +27,10 @@ export interface TestApp {
   alert(
     draft: Partial<Omit<AlertDraft, 'settings'>> & { readonly settings?: Partial<AlertSettings> },
   ): Promise<string>;
-  /** Runs an alert now and waits for the end. */
+  /** Runs an alert now and waits for the end, or until it waits for approval. */
   run(name: string): Promise<Run>;
+  /** Approves what waits of a sync, and waits for the end of the run. */
+  approve(name: string): Promise<Run>;
   /** What stands in a local channel: plain card text, oldest first. */
   said(channel: string): Promise<readonly Said[]>;
   close(): Promise<void>;
@@ -81,6 +85,14 @@ export async function startApp(
       const started = await app.services.runs.start(name, { ...by, platform: 'cli' }, 'manual');
       return app.services.runs.finished(started.id, 20_000);
     },
+    approve: async (name) => {
+      const [hold] = await pendingHolds(own.db, name);
+      if (hold === undefined) {
+        throw new Error(`nothing of ${name} waits`);
+      }
+      await app.services.approvals.approve({ name, plan: shortPlan(hold.fingerprint) }, by);
+      return app.services.runs.finished(hold.runId ?? 0, 20_000);
+    },
     said: (channel) => said(own.db, channel),
     close: async () => {
       await worker?.stop();
@@ -124,7 +136,7 @@ async function caller(app: App): Promise<Caller> {
 export async function waitForRun(app: App, name: string): Promise<void> {
   for (let waited = 0; waited < 20_000; waited += 20) {
     const [last] = await app.services.runs.recent(name, 1);
-    if (last?.state === 'done' || last?.state === 'failed') {
+    if (last?.state === 'done' || last?.state === 'failed' || last?.state === 'held') {
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -15,7 +15,14 @@ import { saveConnection } from '../../engine/store/connections.ts';
 import { saveModel } from '../../engine/store/models.ts';
 import { People } from '../../engine/store/people.ts';
 import { createPlans } from '../../engine/store/plans.ts';
-import { claimRuns, type Run, type RunScope, requestRun, runById } from '../../engine/store/runs.ts';
+import {
+  claimRuns,
+  letRunGoOn,
+  type Run,
+  type RunScope,
+  requestRun,
+  runById,
+} from '../../engine/store/runs.ts';
 import { createSnapshots } from '../../engine/store/snapshots.ts';
 import { insertSync, type Sync } from '../../engine/store/syncs.ts';
 import { silentLog } from './log.ts';
@@ -46,7 +53,8 @@ export interface SyncOptions {
 
 export interface RunOptions {
   readonly scope?: RunScope;
-  readonly unguarded?: boolean;
+  /** Somebody approves it, should it stop and ask; without, a run that asks is answered with as it stands. */
+  readonly approve?: boolean;
   /** After so many steps, of ours or of the far side's, the first worker dies. */
   readonly dieAfter?: number;
   /** In the so manieth step at the far side the first worker is asked to stop: that call is broken off, and it tidies up. */
@@ -131,6 +139,13 @@ function mortal(db: Db, { step }: Life): Db {
   };
 }
 
+async function approveHeld(db: Db, run: Run | undefined): Promise<void> {
+  if (run?.state === 'held') {
+    await db.query(`update holds set state = 'approved' where run_id = $1`, [run.id]);
+    await letRunGoOn(db, run.id);
+  }
+}
+
 const noon = new Date('2026-03-01T12:00:00Z');
 
 export async function startRig(): Promise<Rig> {
@@ -168,6 +183,7 @@ export async function startRig(): Promise<Rig> {
       snapshots: createSnapshots(lived),
       log: silentLog,
       outbox: new Outbox({ db: lived, senders: new Map(), log: silentLog, now, sleep, patience }),
+      senders: new Map(),
       people: new People(lived, { admins: [], defaultRole: 'viewer' }),
       frameworks: new Map(
         [createObjects, createEvents, createAudiences, createFiles, createTasks].map((create) => {
@@ -183,9 +199,12 @@ export async function startRig(): Promise<Rig> {
   const live = async (id: number, { life, far }: Lived, options: RunOptions): Promise<void> => {
     const parts = partsFor(life, options);
     const [claimed] = await claimRuns(db, [id], parts.worker, now(), 30_000);
+    if (claimed === undefined) {
+      return;
+    }
     world.step = far;
     try {
-      await executeRun(parts, claimed as Run, life.control.signal);
+      await executeRun(parts, claimed, life.control.signal);
     } catch (error) {
       if (!life.control.signal.aborted) {
         throw error;
@@ -223,23 +242,29 @@ export async function startRig(): Promise<Rig> {
         cron: '0 0 1 1 *',
         timeZone: 'UTC',
         reportTo: null,
+        policy: {},
         createdBy: null,
         nextDueAt: new Date('2100-01-01T00:00:00Z'),
       });
     },
     run: async (sync, options = {}) => {
-      const { scope = 'changes', unguarded = false } = options;
+      const { scope = 'changes', approve = false } = options;
       const request = { syncId: sync.id, dueAt: now(), cause: 'manual', requestedBy: null } as const;
-      const made = await requestRun(db, { ...request, progressTo: null, scope, unguarded });
+      const [waiting] = await db.query<{ id: number }>(
+        `select id from runs where sync_id = $1 and state = 'held'`,
+        [sync.id],
+      );
+      const made = waiting ?? (await requestRun(db, { ...request, progressTo: null, scope }));
       if (made === undefined) {
         throw new Error('A run of this sync is still open.');
       }
       for (let lives = 0; lives < 50; lives += 1) {
         await live(made.id, lives === 0 ? firstLife(options) : lifeOf(Number.POSITIVE_INFINITY), options);
         const run = await runById(db, made.id);
-        if (run?.state === 'done' || run?.state === 'failed') {
+        if (run?.state === 'done' || run?.state === 'failed' || (run?.state === 'held' && !approve)) {
           return run;
         }
+        await approveHeld(db, run);
         await db.query('update runs set worker = null where id = $1', [made.id]);
         await options.between?.();
       }

@@ -87,7 +87,7 @@ async function live(sync: Sync, steps: readonly Step[], settle: (rows: Row[]) =>
     }
     world.trouble = chaos(one.seed);
     await rig.run(sync, {
-      unguarded: true,
+      approve: true,
       attempts: 3,
       patience: { attempts: 2, firstWaitMs: 1, longestWaitMs: 100 },
       scope: one.everything ? 'everything' : 'changes',
@@ -97,7 +97,7 @@ async function live(sync: Sync, steps: readonly Step[], settle: (rows: Row[]) =>
   rows = settle(rows);
   world.rows = rows.map((row) => [...row]);
   world.trouble = () => undefined;
-  const last = await rig.run(sync, { unguarded: true });
+  const last = await rig.run(sync, { approve: true });
   expect(last).toMatchObject({ state: 'done', error: null });
   return rows;
 }

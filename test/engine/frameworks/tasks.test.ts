@@ -168,7 +168,7 @@ describe('tasks', () => {
       row(1, 'Ann');
       await rig.run(sync);
       gone(1);
-      await rig.run(sync, { dieAfter, unguarded: true });
+      await rig.run(sync, { dieAfter, approve: true });
       expect(only().state).toBe('closed');
       row(1, 'Ann');
       await rig.run(sync);
@@ -186,7 +186,7 @@ describe('tasks', () => {
     row(1, 'Anna');
     await rig.run(sync);
     gone(1);
-    await rig.run(sync, { unguarded: true });
+    await rig.run(sync, { approve: true });
     row(1, 'Ann');
     await rig.run(sync);
 
@@ -240,10 +240,10 @@ describe('tasks', () => {
     for (let id = 1; id <= 4; id += 1) {
       row(id, `P${id}`);
     }
-    expect((await rig.run(sync)).error).toMatchObject({ code: 'GUARD_TRIPPED' });
+    expect(await rig.run(sync)).toMatchObject({ state: 'held' });
     expect(all()).toEqual([]);
 
-    await rig.run(sync, { unguarded: true });
+    await rig.run(sync, { approve: true });
     expect(all()).toHaveLength(4);
   });
 

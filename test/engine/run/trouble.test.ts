@@ -93,7 +93,7 @@ describe('bad input ends in a clear sentence, and loses nothing', () => {
 
     expect(run.counts).toMatchObject({ messages: 0, failed: 1 });
     expect(JSON.stringify(await t.said('data-alerts'))).toContain('One message did not get through');
-    await t.app.services.syncs.remove(alert);
+    await t.app.services.syncs.remove(alert, t.by);
   });
 
   it('keeps what can not be said when a channel is gone, says so once, and says it when the channel is back', async () => {
@@ -112,7 +112,7 @@ describe('bad input ends in a clear sentence, and loses nothing', () => {
     await t.run(alert);
 
     expect((await t.said('general')).map((one) => one.text).join()).toContain('Green');
-    await t.app.services.syncs.remove(alert);
+    await t.app.services.syncs.remove(alert, t.by);
   });
 
   it('puts a hundred thousand new rows into one message with a file', async () => {

@@ -41,15 +41,11 @@ it('an edit that changes no settings sends nothing again; one that does sends ev
   const { syncs } = t.app.services;
   await syncs.create(draft, t.by);
 
-  const later = await syncs.update('clients', {
-    ...draft,
-    schedule: parseSchedule('every day at 10:00', 'UTC'),
-  });
+  const everyDay = parseSchedule('every day at 10:00', 'UTC');
+  const later = await syncs.update('clients', { ...draft, schedule: everyDay }, t.by);
   expect(later.sync).toMatchObject({ resend: false, version: 2 });
 
-  const other = await syncs.update('clients', {
-    ...draft,
-    settings: { ...(draft.settings as object), removal: 'clear' },
-  });
+  const settings = { ...(draft.settings as object), removal: 'clear' };
+  const other = await syncs.update('clients', { ...draft, settings }, t.by);
   expect(other.sync).toMatchObject({ resend: true, version: 3 });
 });

@@ -1,0 +1,224 @@
+import { isDeepStrictEqual } from 'node:util';
+import { aboutNothing, type ChangeGate } from '../approvals/changes.ts';
+import { objectionTo } from '../approvals/deciders.ts';
+import { endWithin, outdateHolds } from '../approvals/end.ts';
+import type { Caller } from '../contracts/command.ts';
+import type { Sql } from '../contracts/db.ts';
+import { ActivateError } from '../contracts/errors.ts';
+import { formatTarget } from '../contracts/refs.ts';
+import { describedWhole } from '../document/declared.ts';
+import { type ApprovalPolicy, isWeaker, policyWords, usualPolicy } from '../model/policy.ts';
+import { nextRun } from '../schedule/cron.ts';
+import type { SyncDetail, SyncDraft } from '../services.ts';
+import { parseSettings } from '../setup/index.ts';
+import { connectionNamed } from '../store/connections.ts';
+import { approversAt, lockPendingRunHolds } from '../store/holds.ts';
+import { dropModelIfUnused, modelById, saveModel } from '../store/models.ts';
+import {
+  deleteSync,
+  insertSync,
+  type Sync,
+  syncById,
+  syncNamed,
+  syncsOfModel,
+  updateSync,
+} from '../store/syncs.ts';
+import type { Examiner } from './examine.ts';
+import type { VerbParts } from './parts.ts';
+import { detailOf, verified } from './syncs.ts';
+
+/** Makes a sync, through the gate. */
+export async function createSync(
+  parts: VerbParts,
+  examiner: Examiner,
+  gate: ChangeGate,
+  draft: SyncDraft,
+  by: Caller,
+): Promise<SyncDetail> {
+  const columns = await examiner.describe(draft.source, draft.sql);
+  await verified(parts, draft, columns);
+  const taken = await parts.db.query('select 1 from syncs where name = $1', [draft.name]);
+  if (taken.length > 0) {
+    const sentence = `There is already an alert or a sync "${draft.name}".`;
+    throw new ActivateError('INPUT_INVALID', sentence, {
+      fix: 'Give it another name.',
+      fields: { name: sentence },
+    });
+  }
+  const policy = await firstPolicy(parts, draft, by);
+  const whole = { ...draft, policy, reportTo: draft.reportTo ?? here(by) };
+  const syncs = await readersOf(parts, whole);
+  await gate.pass(
+    { kind: 'sync', name: draft.name, draft: whole },
+    { syncs, before: null, after: whole },
+    by,
+  );
+  return detailOf(parts, await syncNamed(parts.db, draft.name));
+}
+
+export function here(by: Caller): string | undefined {
+  return by.conversation.platform === 'cli' ? undefined : formatTarget(by.conversation);
+}
+
+/** What a new sync asks for. Only who may decide about it may ask for less than is usual. */
+async function firstPolicy(parts: VerbParts, draft: SyncDraft, by: Caller): Promise<ApprovalPolicy> {
+  const { usual, named } = await usualFor(parts, draft);
+  const policy = draft.policy ?? usual;
+  if (isWeaker(policy, usual)) {
+    const asked = { ...usual, approvers: [...named] };
+    const objection = await objectionTo(parts, aboutNothing(by), [asked], by);
+    if (objection !== undefined) {
+      const sentence = `Here it is usual to ask more: ${policyWords(usual)}`;
+      throw new ActivateError('NOT_ALLOWED', sentence, {
+        fix: 'Leave the approval as it is, or have an approver make it.',
+        fields: { ask: sentence },
+      });
+    }
+  }
+  return policy;
+}
+
+/** What is usual for a sync like that, and who decides at its destination. */
+export async function usualFor(
+  parts: VerbParts,
+  draft: Pick<SyncDraft, 'framework' | 'settings' | 'destination'>,
+): Promise<{ readonly usual: ApprovalPolicy; readonly named: readonly string[] }> {
+  const settings = parseSettings(draft.framework, draft.settings);
+  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
+  const named = await approversAt(parts.db, `destination ${destination.id}`);
+  return { usual: usualPolicy(draft.framework, settings, named), named };
+}
+
+/** The syncs that read the model which a draft would replace by another. */
+export async function readersOf(
+  parts: VerbParts,
+  draft: Pick<SyncDraft, 'name' | 'model' | 'sql' | 'key'>,
+): Promise<readonly Sync[]> {
+  const [model] = await parts.db.query<{ id: number; sql: string; key: readonly string[] }>(
+    'select id, sql, key from models where name = $1',
+    [draft.model ?? draft.name],
+  );
+  const same = model?.sql === draft.sql && isDeepStrictEqual(model?.key, draft.key);
+  return model === undefined || same ? [] : syncsOfModel(parts.db, model.id);
+}
+
+interface Update {
+  readonly name: string;
+  readonly draft: SyncDraft;
+  readonly by: Caller;
+}
+
+/** Changes a sync, through the gate. */
+export async function updateSettings(
+  parts: VerbParts,
+  examiner: Examiner,
+  gate: ChangeGate,
+  { name, draft, by }: Update,
+): Promise<SyncDetail> {
+  const sync = await syncNamed(parts.db, name);
+  if (sync.framework !== draft.framework) {
+    throw new ActivateError('INPUT_INVALID', `${name} is of another kind; make a new one instead.`);
+  }
+  const detail = await detailOf(parts, sync);
+  const columns = await examiner.describe(draft.source, draft.sql);
+  await verified(parts, draft, columns);
+  const after = await detailAfter(parts, detail, draft);
+  const touched = {
+    syncs: [
+      sync,
+      ...(await readersOf(parts, { ...draft, model: detail.model.name })).filter(({ id }) => id !== sync.id),
+    ],
+    before: describedWhole(detail),
+    after: describedWhole(after),
+  };
+  await gate.pass({ kind: 'sync', name, draft }, touched, by);
+  return detailOf(parts, await syncNamed(parts.db, name));
+}
+
+/** A sync as it would be with a draft's settings. */
+async function detailAfter(parts: VerbParts, now: SyncDetail, draft: SyncDraft): Promise<SyncDetail> {
+  const { sync, model } = now;
+  return {
+    ...now,
+    kind: 'sync',
+    destination: await connectionNamed(parts.db, 'destination', draft.destination),
+    source: await connectionNamed(parts.db, 'source', draft.source),
+    model: { ...model, sql: draft.sql, key: draft.key },
+    sync: {
+      ...sync,
+      settings: parseSettings(draft.framework, draft.settings),
+      cron: draft.schedule.cron,
+      timeZone: draft.schedule.timeZone,
+      policy: draft.policy ?? sync.policy,
+      reportTo: draft.reportTo ?? sync.reportTo,
+    },
+  };
+}
+
+/** Makes or changes a sync as a draft says: what the gate does once a change may be made. */
+export async function storeSync(
+  parts: VerbParts,
+  examiner: Examiner,
+  { name, draft, by }: Update,
+  record: (sql: Sql) => Promise<void>,
+): Promise<void> {
+  const [known] = await parts.db.query<{ id: number }>('select id from syncs where name = $1', [name]);
+  const sync = known === undefined ? undefined : await syncById(parts.db, known.id);
+  const columns = await examiner.describe(draft.source, draft.sql);
+  await verified(parts, draft, columns);
+  const source = await connectionNamed(parts.db, 'source', draft.source);
+  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
+  const before = sync === undefined ? undefined : await modelById(parts.db, sync.modelId);
+  const settings = parseSettings(draft.framework, draft.settings);
+  const otherKey = before !== undefined && !isDeepStrictEqual(before.key, draft.key);
+  const anew = sync !== undefined && (destination.id !== sync.destinationId || otherKey);
+  if (anew) {
+    // What was told elsewhere, or under other keys, was not told here.
+    await parts.snapshots.forget(sync.id);
+  }
+  await parts.db.transaction(async (sql) => {
+    const model = await saveModel(sql, {
+      name: before?.name ?? draft.model ?? draft.name,
+      sourceId: source.id,
+      sql: draft.sql,
+      key: draft.key,
+      columns,
+    });
+    const kept = {
+      modelId: model.id,
+      destinationId: destination.id,
+      settings,
+      cron: draft.schedule.cron,
+      timeZone: draft.schedule.timeZone,
+      nextDueAt: draft.startsNow ? parts.now() : nextRun(draft.schedule, parts.now()),
+      policy: draft.policy ?? sync?.policy ?? {},
+      reportTo: draft.reportTo ?? sync?.reportTo ?? null,
+    };
+    if (sync === undefined) {
+      await insertSync(sql, { ...kept, name, framework: draft.framework, createdBy: Number(by.id) });
+    } else {
+      // Our database keeps the names of settings in an order of its own.
+      await updateSync(sql, sync.id, { ...kept, resend: !isDeepStrictEqual(settings, sync.settings), anew });
+    }
+    await outdateHolds(sql, await syncsOfModel(sql, model.id), by);
+    await record(sql);
+  });
+}
+
+/** Deletes a sync, and with it what waits about it. */
+export async function dropSync(
+  parts: VerbParts,
+  name: string,
+  by: Caller,
+  record: (sql: Sql) => Promise<void>,
+): Promise<void> {
+  const sync = await syncNamed(parts.db, name);
+  await parts.db.transaction(async (sql) => {
+    for (const hold of await lockPendingRunHolds(sql, sync.id)) {
+      await endWithin(sql, hold, { state: 'superseded', by, verdict: 'The sync was deleted.' });
+    }
+    await deleteSync(sql, sync.id);
+    await dropModelIfUnused(sql, sync.modelId);
+    await record(sql);
+  });
+}
