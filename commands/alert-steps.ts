@@ -6,6 +6,8 @@ import { splitMany } from '../engine/contracts/form.ts';
 import type { Raw } from '../engine/contracts/refs.ts';
 import type { Column } from '../engine/contracts/source.ts';
 import type { AlertSettings } from '../engine/model/alert.ts';
+import { maskCard } from '../engine/personal/card.ts';
+import { maskText, type Row } from '../engine/personal/mask.ts';
 import { describeSchedule, nextRuns, parseSchedule } from '../engine/schedule/cron.ts';
 import type { Finding, Services } from '../engine/services.ts';
 import {
@@ -21,6 +23,7 @@ import {
   thresholdOf,
 } from './alert-fields.ts';
 import { alerts, matching, sources } from './lookups.ts';
+import { shownFinding } from './personal.ts';
 
 const columns: Lookup<Services> = async (typed, raw, _caller, services) =>
   matching(await columnNames(raw, services), typed);
@@ -106,8 +109,9 @@ export function findingBlocks(finding: Finding): readonly Block[] {
 const found: Step<Services> = {
   title: 'What was found',
   fields: () => ['key', 'trigger'],
-  prepare: async (raw, _caller, services) => {
-    const finding = await services.models.recall(raw['source'] ?? '', await queryOf(raw, services));
+  prepare: async (raw, caller, services) => {
+    const found = await services.models.recall(raw['source'] ?? '', await queryOf(raw, services));
+    const { finding } = await shownFinding(found, raw, caller, services);
     const key = finding.suggestedKey.length === 0 ? {} : { key: JSON.stringify(finding.suggestedKey) };
     return { intro: findingBlocks(finding), initial: { ...key, trigger: 'added' } };
   },
@@ -214,7 +218,10 @@ const preview: Step<Services> = {
   prepare: async (raw, caller, services) => {
     const draft = await draftOf(raw, caller, services);
     const finding = await services.models.recall(draft.source, draft.sql, draft.key);
-    const card = await services.alerts.previewCard(draft, finding);
+    const { hidden } = await shownFinding(finding, raw, caller, services);
+    const asSent = await services.alerts.previewCard(draft, finding);
+    const card =
+      hidden === undefined ? asSent : maskCard(asSent, (text) => maskText(text, [firstRow(finding)], hidden));
     const seconds = draft.schedule.cron.split(/\s+/).length === 6;
     const next = nextRuns(draft.schedule, services.now(), 3).map((date) =>
       moment(date, draft.schedule.timeZone, { seconds }),
@@ -240,6 +247,11 @@ const preview: Step<Services> = {
     };
   },
 };
+
+/** The row that a preview is made of. */
+function firstRow({ columns, sample }: Finding): Row {
+  return Object.fromEntries(columns.map(({ name }, at) => [name, sample.rows[0]?.[at] ?? null]));
+}
 
 /** The way from a question to an alert, step by step. */
 export const alertSteps: readonly Step<Services>[] = [query, found, watched, line, message, when, preview];

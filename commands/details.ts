@@ -1,7 +1,9 @@
 import { bold, context, fields, heading, moment, shorten, text } from '../engine/cards/build.ts';
 import type { Block } from '../engine/contracts/card.ts';
 import { field } from '../engine/contracts/form.ts';
+import { maskKey, maskRow } from '../engine/personal/mask.ts';
 import { defineCommand } from './define.ts';
+import { hiddenFrom } from './personal.ts';
 
 export const details = defineCommand({
   name: 'details',
@@ -14,7 +16,11 @@ export const details = defineCommand({
   run: async ({ card: id }, caller, services) => {
     const { delivery, sync, row, history, reactions } = await services.cards.details(id);
     const when = (at: Date): string => moment(at, caller.timeZone);
-    const values = Object.entries(row ?? {}).map(
+    const { model } = await services.syncs.show(sync.name);
+    const hidden = hiddenFrom(caller, model, services);
+    const shown = hidden === undefined ? row : maskRow(row ?? {}, hidden);
+    const key = hidden === undefined ? delivery.key : maskKey(delivery.key, model.key, hidden);
+    const values = Object.entries(shown ?? {}).map(
       ([name, value]) => [name, shorten(value ?? '∅', 200)] as const,
     );
     const blocks: Block[] = [
@@ -26,9 +32,9 @@ export const details = defineCommand({
         ),
       ),
       ...reactions.map((one) => text(bold(one.person), ` · ${one.answer} · ${when(one.at)}`)),
-      context(`Alert ${sync.name} · key ${delivery.key}`),
+      context(`Alert ${sync.name} · key ${key}`),
     ];
-    const title = delivery.card?.title ?? delivery.key;
+    const title = delivery.card?.title ?? key;
     return { kind: 'card', to: 'caller', card: { title: shorten(title, 150), blocks, fallback: title } };
   },
 });

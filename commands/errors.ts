@@ -1,13 +1,15 @@
 import { actions, bold, button, code, context, count, moment, text } from '../engine/cards/build.ts';
 import { editCommands } from '../engine/cards/failure.ts';
-import { masked } from '../engine/cards/mask.ts';
 import type { Block } from '../engine/contracts/card.ts';
 import type { Attachment } from '../engine/contracts/chat.ts';
+import type { Caller } from '../engine/contracts/command.ts';
 import { field } from '../engine/contracts/form.ts';
-import type { SyncDetail } from '../engine/services.ts';
+import { masked, maskKey } from '../engine/personal/mask.ts';
+import type { Services, SyncDetail } from '../engine/services.ts';
 import type { Rejection } from '../engine/store/rejections.ts';
 import { defineCommand } from './define.ts';
 import { syncs } from './lookups.ts';
+import { hiddenFrom } from './personal.ts';
 
 const mostInFile = 10_000;
 const yesNo = { true: 'Yes', false: 'No' } as const;
@@ -24,9 +26,10 @@ export const errors = defineCommand({
   },
   positional: ['name'],
   lookups: { syncs },
-  run: async ({ name, csv }, _caller, services) => {
+  run: async ({ name, csv }, caller, services) => {
     const detail = await services.syncs.show(name);
     const reasons = await services.syncs.reasons(name);
+    const mask = maskFor(detail, caller, services);
     const total = reasons.reduce((sum, one) => sum + one.count, 0);
     const card = {
       title: total === 0 ? `No row of ${name} is refused` : `${count(total, 'row')} of ${name} refused`,
@@ -34,12 +37,26 @@ export const errors = defineCommand({
       blocks:
         total === 0
           ? [text('Every row was taken, or skipped.'), actions(button('Show', 'show', { name }))]
-          : [...reasons.flatMap((one) => reasonOf(detail, one)), ...whatNow(detail)],
+          : [...reasons.flatMap((one) => reasonOf(detail, one, mask)), ...whatNow(detail)],
       fallback: total === 0 ? 'No row is refused.' : `${count(total, 'row')} refused`,
     } as const;
     const rows = csv === 'true' ? await services.syncs.rejections(name, undefined, mostInFile) : [];
-    const files = rows.length === 0 ? {} : { files: [asFile(name, rows)] };
-    return { kind: 'card', to: 'caller', card, ...files, data: { name, total, reasons } };
+    const files = rows.length === 0 ? {} : { files: [asFile(name, rows, mask)] };
+    return {
+      kind: 'card',
+      to: 'caller',
+      card,
+      ...files,
+      data: {
+        name,
+        total,
+        reasons: reasons.map((one) => ({
+          ...one,
+          reason: mask.text(one.reason),
+          example: mask.key(one.example),
+        })),
+      },
+    };
   },
 });
 
@@ -50,11 +67,28 @@ interface Reason {
   readonly since: Date;
 }
 
-function reasonOf({ sync }: SyncDetail, { reason, count: times, example, since }: Reason): readonly Block[] {
+/** What of refused rows is shown to somebody. */
+interface Mask {
+  key(key: string): string;
+  text(text: string): string;
+}
+
+function maskFor({ model }: SyncDetail, caller: Caller, services: Services): Mask {
+  const hidden = hiddenFrom(caller, model, services);
+  return hidden === undefined
+    ? { key: (key) => key, text: (text) => text }
+    : { key: (key) => maskKey(key, model.key, hidden), text: masked };
+}
+
+function reasonOf(
+  { sync }: SyncDetail,
+  { reason, count: times, example, since }: Reason,
+  mask: Mask,
+): readonly Block[] {
   const { name } = sync;
   return [
-    text(bold(count(times, 'row')), `: ${reason}`),
-    context('For example row ', code(masked(example)), ` · since ${moment(since, sync.timeZone)}`),
+    text(bold(count(times, 'row')), `: ${mask.text(reason)}`),
+    context('For example row ', code(mask.key(example)), ` · since ${moment(since, sync.timeZone)}`),
     actions(
       button('Why this row', 'why', { name, key: example }),
       button(
@@ -80,10 +114,12 @@ function whatNow({ sync }: SyncDetail): readonly Block[] {
   ];
 }
 
-function asFile(name: string, rows: readonly Rejection[]): Attachment {
+function asFile(name: string, rows: readonly Rejection[], mask: Mask): Attachment {
   const cell = (value: unknown): string => `"${String(value ?? '').replaceAll('"', '""')}"`;
   const lines = rows.map(({ key, reason, field: at, operation, attempts, since, lastAt }) =>
-    [key, reason, at, operation, attempts, since.toISOString(), lastAt.toISOString()].map(cell).join(','),
+    [mask.key(key), mask.text(reason), at, operation, attempts, since.toISOString(), lastAt.toISOString()]
+      .map(cell)
+      .join(','),
   );
   const head = 'key,reason,field,operation,attempts,since,last_tried';
   return {

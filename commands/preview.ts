@@ -1,7 +1,9 @@
 import { previewCard } from '../engine/cards/preview.ts';
 import { field } from '../engine/contracts/form.ts';
+import { maskDryRun } from '../engine/personal/dry-run.ts';
 import { defineCommand } from './define.ts';
 import { syncs } from './lookups.ts';
+import { hiddenFrom } from './personal.ts';
 
 export const preview = defineCommand({
   name: 'preview',
@@ -12,8 +14,11 @@ export const preview = defineCommand({
   fields: { name: field.lookup({ label: 'Name', lookup: 'syncs' }) },
   positional: ['name'],
   lookups: { syncs },
-  run: async ({ name }, _caller, services) => {
-    const dry = await services.syncs.dryRun(name);
+  run: async ({ name }, caller, services) => {
+    const { model } = await services.syncs.show(name);
+    const found = await services.syncs.dryRun(name);
+    const hidden = hiddenFrom(caller, model, services);
+    const dry = hidden === undefined ? found : maskDryRun(found, model.key, hidden);
     const { totals, done, refusals, objection } = dry;
     return {
       kind: 'card',

@@ -1,8 +1,10 @@
 import { actions, button, context, count } from '../engine/cards/build.ts';
 import { tableBlock } from '../engine/cards/show.ts';
 import { field } from '../engine/contracts/form.ts';
+import { maskTable } from '../engine/personal/mask.ts';
 import { defineCommand } from './define.ts';
 import { sources } from './lookups.ts';
+import { hiddenFrom } from './personal.ts';
 
 const shown = 10;
 
@@ -20,9 +22,11 @@ export const sql = defineCommand({
   },
   positional: ['query'],
   lookups: { sources },
-  run: async ({ source, query }, _caller, services) => {
+  run: async ({ source, query }, caller, services) => {
     const name = source ?? (await services.sources.list())[0]?.name ?? 'warehouse';
-    const table = await services.sources.preview(name, query, shown);
+    const found = await services.sources.preview(name, query, shown);
+    const hidden = hiddenFrom(caller, found, services);
+    const table = hidden === undefined ? found : maskTable(found, hidden);
     const card = {
       title: 'Query',
       blocks: [

@@ -1,10 +1,12 @@
 import { actions, bold, button, code, context, count, fields, moment, text } from '../engine/cards/build.ts';
-import { masked } from '../engine/cards/mask.ts';
 import type { Block, Card } from '../engine/contracts/card.ts';
 import { field } from '../engine/contracts/form.ts';
+import type { PersonalColumns } from '../engine/personal/columns.ts';
+import { maskKey, maskRow, maskText } from '../engine/personal/mask.ts';
 import type { Why, WhyStep } from '../engine/services.ts';
 import { defineCommand } from './define.ts';
 import { syncs } from './lookups.ts';
+import { hiddenFrom } from './personal.ts';
 
 export const why = defineCommand({
   name: 'why',
@@ -18,12 +20,28 @@ export const why = defineCommand({
   },
   positional: ['name', 'key'],
   lookups: { syncs },
-  run: async ({ name, key }, _caller, services) => ({
-    kind: 'card',
-    to: 'caller',
-    card: whyCard(await services.syncs.why(name, key)),
-  }),
+  run: async ({ name, key }, caller, services) => {
+    const about = await services.syncs.why(name, key);
+    const { model } = await services.syncs.show(name);
+    const hidden = hiddenFrom(caller, model, services);
+    const shown = hidden === undefined ? about : maskWhy(about, model.key, hidden);
+    return { kind: 'card', to: 'caller', card: whyCard(shown) };
+  },
 });
+
+function maskWhy(about: Why, keyColumns: readonly string[], personal: PersonalColumns): Why {
+  const { key, row, rejection } = about;
+  const rows = row === undefined ? [] : [row];
+  return {
+    ...about,
+    key: maskKey(key, keyColumns, personal),
+    row: row === undefined ? undefined : maskRow(row, personal),
+    rejection:
+      rejection === undefined
+        ? undefined
+        : { ...rejection, reason: maskText(rejection.reason, rows, personal) },
+  };
+}
 
 const stepsShown = 15;
 
@@ -32,7 +50,7 @@ function whyCard(about: Why): Card {
   const known = row !== undefined || steps.length > 0 || about.rejection !== undefined;
   const state = row === undefined ? 'It is not among what was sent.' : 'It was sent as:';
   return {
-    title: `${masked(key)} in ${sync.name}`,
+    title: `${key} in ${sync.name}`,
     blocks: [
       ...(known ? [text(bold(state))] : [text(`${sync.name} has never sent a row with this key.`)]),
       ...(row === undefined ? [] : [rowBlock(row)]),
@@ -46,7 +64,7 @@ function whyCard(about: Why): Card {
         .map((one) => text(`${moment(one.createdAt, sync.timeZone)}: said (${one.kind}), ${one.state}`)),
       actions(button('Show', 'show', { name: sync.name }), button('Errors', 'errors', { name: sync.name })),
     ],
-    fallback: known ? `${masked(key)}: ${count(steps.length, 'change')}` : 'Nothing is known of this key.',
+    fallback: known ? `${key}: ${count(steps.length, 'change')}` : 'Nothing is known of this key.',
   };
 }
 
@@ -55,7 +73,7 @@ function rowBlock(row: Readonly<Record<string, string | null>>): Block {
     Object.fromEntries(
       Object.entries(row)
         .slice(0, 20)
-        .map(([name, value]) => [name, value === null ? '∅' : masked(value)]),
+        .map(([name, value]) => [name, value ?? '∅']),
     ),
   );
 }

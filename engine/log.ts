@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Log } from './contracts/log.ts';
+import { masked } from './personal/mask.ts';
 import { scrubbed } from './scrub.ts';
 
 const secretNames = [
@@ -18,7 +19,7 @@ const redact = {
   censor: '[redacted]',
 };
 
-/** A structured log: one JSON object a line, or lines for people. Secrets are struck out by name and by shape. */
+/** A structured log: one JSON object a line, or lines for people. Secrets are struck out by name and by shape, people are masked. */
 export function createLog(options: {
   readonly level: string;
   readonly format: 'json' | 'pretty';
@@ -26,7 +27,8 @@ export function createLog(options: {
 }): Log {
   const out = options.to ?? process.stdout;
   const stream: DestinationStream = {
-    write: (line: string) => void out.write(scrubbed(options.format === 'json' ? line : pretty(line))),
+    write: (line: string) =>
+      void out.write(masked(scrubbed(options.format === 'json' ? line : pretty(line)))),
   };
   return wrap(
     pino({ level: options.level, redact, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream),

@@ -1,8 +1,8 @@
 import type { Block, Card, Inline } from '../contracts/card.ts';
 import { differences } from '../document/compare.ts';
+import { masked } from '../personal/mask.ts';
 import type { AuditRow, AuditVerdict } from '../store/audit.ts';
 import { actions, bold, button, code, context, count, moment, shorten, text } from './build.ts';
-import { masked } from './mask.ts';
 
 const differencesShown = 8;
 

@@ -11,6 +11,7 @@ import { noteCounts, type RunCounts } from '../store/runs.ts';
 import { ticketsOf } from '../store/tickets.ts';
 import { type Carried, Courier } from './courier.ts';
 import type { Rehearsal } from './rehearsal.ts';
+import { rowMask, rowOf } from './rows.ts';
 import { type Noted, Tally } from './tally.ts';
 import { type Group, type Jobs, judge, type Verdicts } from './verdicts.ts';
 
@@ -84,7 +85,7 @@ export async function deliverChanges<T>(
     // Should this run end too early, they are in doubt.
     await planned.beginWhere(handover.mayBeThere);
   }
-  const tally = new Tally(await rowsToSkip(parts.db, sync.id), run.counts);
+  const tally = new Tally(rowMask(planned), await rowsToSkip(parts.db, sync.id), run.counts);
   const groups = groupsOf(planned.chunks(), limits.rows * limits.concurrency);
   // The next group is got ready while the present one is on its way, and the one before is committed meanwhile.
   let next = ready(groups, handover, tally);
@@ -153,7 +154,7 @@ async function rehearse<T>(
     for (const entry of loud) {
       try {
         for (const { word, item } of handover.steps(entry)) {
-          rehearsal.would({ word, key: entry.key, item });
+          rehearsal.would({ word, key: entry.key, item }, () => [rowOf(entry, planned.columns)]);
         }
       } catch (thrown) {
         if (!(thrown instanceof Refused)) {

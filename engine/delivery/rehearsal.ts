@@ -1,4 +1,5 @@
 import type { Refused } from '../mapping/convert.ts';
+import type { Row } from '../personal/mask.ts';
 
 /** Something that would be handed over. */
 export interface Rehearsed {
@@ -7,6 +8,8 @@ export interface Rehearsed {
   readonly key: string;
   /** As the destination would get it. */
   readonly item: unknown;
+  /** The rows that it was made of, as far as it shows them. */
+  readonly rows: readonly Row[];
 }
 
 const shown = 20;
@@ -17,11 +20,12 @@ export class Rehearsal {
   readonly sample: Rehearsed[] = [];
   readonly refusals = new Map<string, { count: number; example: string }>();
 
-  would(step: Rehearsed): void {
+  /** `rows` is asked for only when the step is among those that are shown. */
+  would(step: Omit<Rehearsed, 'rows'>, rows: () => readonly Row[]): void {
     this.done.set(step.word, (this.done.get(step.word) ?? 0) + 1);
     const alike = this.sample.filter((one) => one.word === step.word).length;
     if (alike < shown) {
-      this.sample.push(step);
+      this.sample.push({ ...step, rows: rows() });
     }
   }
 

@@ -1,6 +1,8 @@
+import { masked } from '../personal/mask.ts';
 import type { PlanEntry } from '../planner/chunks.ts';
 import type { NewRejection } from '../store/rejections.ts';
 import type { RunCounts } from '../store/runs.ts';
+import type { RowMask } from './rows.ts';
 
 /** Rejections kept one by one in one run; all are counted. */
 const mostKept = 10_000;
@@ -14,6 +16,7 @@ export interface Noted {
 
 /** What came of a run so far. */
 export class Tally {
+  private readonly mask: RowMask;
   private readonly toSkip: ReadonlyMap<string, Buffer | null>;
   private readonly done = new Map<string, number>();
   private readonly reasons = new Map<string, { count: number; example: string }>();
@@ -25,7 +28,8 @@ export class Tally {
   private skipped: number;
 
   /** `before` is what an interrupted attempt of the same run came to. */
-  constructor(toSkip: ReadonlyMap<string, Buffer | null>, before: RunCounts) {
+  constructor(mask: RowMask, toSkip: ReadonlyMap<string, Buffer | null>, before: RunCounts) {
+    this.mask = mask;
     this.toSkip = toSkip;
     this.refused = before.failed ?? 0;
     this.skipped = before.skipped ?? 0;
@@ -56,7 +60,7 @@ export class Tally {
   /** Something was done otherwise than asked. */
   remark(sentence: string): void {
     if (this.remarks.size < 5) {
-      this.remarks.add(sentence);
+      this.remarks.add(masked(sentence));
     }
   }
 
@@ -70,11 +74,12 @@ export class Tally {
     { reason, field, operation }: { reason: string; field: string | null; operation: string },
   ): void {
     this.refused += 1;
-    const known = this.reasons.get(reason);
+    const said = this.mask.text(reason, entry);
+    const known = this.reasons.get(said);
     if (known !== undefined) {
       known.count += 1;
     } else if (this.reasons.size < 1000) {
-      this.reasons.set(reason, { count: 1, example: entry.key });
+      this.reasons.set(said, { count: 1, example: this.mask.key(entry.key) });
     }
     if (this.kept < mostKept) {
       this.kept += 1;

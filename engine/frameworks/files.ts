@@ -5,7 +5,7 @@ import type { Column } from '../contracts/source.ts';
 import type { DeliveryParts } from '../delivery/changes.ts';
 import { insist } from '../delivery/insist.ts';
 import type { Rehearsal } from '../delivery/rehearsal.ts';
-import { columnsOf, valuesOf } from '../delivery/rows.ts';
+import { columnsOf, rowOf, valuesOf } from '../delivery/rows.ts';
 import { compress, extensions } from '../files/compress.ts';
 import { encodeCsv } from '../files/csv.ts';
 import { compileName, type FileName } from '../files/name.ts';
@@ -13,6 +13,7 @@ import { encodeNdjson } from '../files/ndjson.ts';
 import { encodeParquet } from '../files/parquet.ts';
 import type { RowValues } from '../mapping/mapper.ts';
 import { type FilesSettings, filesSettings } from '../model/files.ts';
+import type { Row } from '../personal/mask.ts';
 import type { PlanEntry } from '../planner/chunks.ts';
 import { connectionById } from '../store/connections.ts';
 import { noteCounts, type RunCounts } from '../store/runs.ts';
@@ -98,8 +99,23 @@ async function rehearse(
   }
   const bytes = Buffer.concat(pieces);
   const begins = settings.format === 'parquet' ? undefined : bytes.subarray(0, beginsWith).toString('utf8');
-  rehearsal.would({ word: 'written to files', key: path, item: { path, rows: total, begins } });
+  const first = await firstRows(planned);
+  rehearsal.would({ word: 'written to files', key: path, item: { path, rows: total, begins } }, () => first);
   return {};
+}
+
+/** As many rows as the beginning of a file can hold. */
+async function firstRows(planned: PlannedRun): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  for await (const { entries } of planned.chunks()) {
+    rows.push(
+      ...entries.slice(0, beginsWith / 2 - rows.length).map((entry) => rowOf(entry, planned.columns)),
+    );
+    if (rows.length >= beginsWith / 2) {
+      break;
+    }
+  }
+  return rows;
 }
 
 /** A compressed file says so in its name, whether or not whoever named it thought of that. */

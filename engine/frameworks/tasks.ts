@@ -5,7 +5,7 @@ import { ActivateError, asActivateError } from '../contracts/errors.ts';
 import type { DeliveryParts } from '../delivery/changes.ts';
 import { type InsistParts, inParallel, insist } from '../delivery/insist.ts';
 import type { Rehearsal } from '../delivery/rehearsal.ts';
-import { columnsOf, factsOf, valuesOf } from '../delivery/rows.ts';
+import { columnsOf, factsOf, rowMask, rowOf, valuesOf } from '../delivery/rows.ts';
 import { Tally } from '../delivery/tally.ts';
 import { Refused } from '../mapping/convert.ts';
 import { columnsRead, createMapper, type Facts, type Mapper, rowText } from '../mapping/mapper.ts';
@@ -72,7 +72,7 @@ async function deliver(parts: TasksParts, planned: PlannedRun): Promise<RunCount
   const destinationId = sync.destinationId as number;
   const record = await connectionById(db, 'destination', destinationId);
   const tasks = await parts.connections.part(record, 'tasks');
-  const tally = new Tally(await rowsToSkip(db, sync.id), run.counts);
+  const tally = new Tally(rowMask(planned), await rowsToSkip(db, sync.id), run.counts);
   const keeper = new Keeper({
     ...parts,
     planned,
@@ -140,7 +140,9 @@ class Keeper {
         continue;
       }
       try {
-        rehearsal.would({ word: 'made', key: entry.key, item: this.contentOf(entry) });
+        rehearsal.would({ word: 'made', key: entry.key, item: this.contentOf(entry) }, () => [
+          rowOf(entry, this.parts.planned.columns),
+        ]);
       } catch (thrown) {
         if (!(thrown instanceof Refused)) {
           throw thrown;

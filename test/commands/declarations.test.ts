@@ -17,7 +17,7 @@ const fields = commands.flatMap((command) =>
 );
 
 /** Files of the folder that are no commands: what several commands share. */
-const shared = ['index', 'define', 'lookups', 'raw', 'alert-fields', 'alert-steps', 'syncs'];
+const shared = ['index', 'define', 'lookups', 'raw', 'personal', 'alert-fields', 'alert-steps', 'syncs'];
 
 describe('the list of commands', () => {
   it('holds every file of commands/, and nothing else', () => {
