@@ -216,12 +216,12 @@ function drawField(
       };
     case 'choice':
       return widget.many && !easel.features.many
-        ? { ...base, ...drawTyped(splitMany(initial).join(', '), 'one, another') }
+        ? { ...base, ...drawTyped(splitMany(initial).join(', '), true, field.label, losses) }
         : { ...base, ...drawSelect(widget.options, widget.many, initial, field.label, losses) };
     case 'lookup':
       return { ...base, ...drawLookup(name, widget.many, initial, { field, carried, easel, losses }) };
     case 'secret':
-      return { ...base, ...drawTyped('', '') };
+      return { ...base, ...drawTyped('', false, field.label, losses) };
     default:
       return widget satisfies never;
   }
@@ -236,9 +236,18 @@ function drawText(
   losses: string[],
 ): Shape {
   const max = Math.min(widget.maxLength ?? LIMITS.dialogArea, LIMITS.dialogArea);
-  // One line holds 150 characters at most; what is longer gets the larger input.
-  const long = widget.type === 'area' || max > LIMITS.dialogText || initial.includes('\n');
-  const placeholder = cut(widget.placeholder ?? '', LIMITS.dialogText);
+  // One line begins with 150 bytes at most; what is longer gets the larger input.
+  const long =
+    widget.type === 'area' ||
+    max > LIMITS.dialogText ||
+    Buffer.byteLength(initial) > LIMITS.dialogText ||
+    initial.includes('\n');
+  const placeholder = fittedBytes(
+    widget.placeholder ?? '',
+    LIMITS.dialogText,
+    `An example of ${label}`,
+    losses,
+  );
   return {
     type: long ? 'textarea' : 'text',
     max_length: max,
@@ -247,14 +256,11 @@ function drawText(
   };
 }
 
-/** An input for the names of choices. */
-function drawTyped(initial: string, placeholder: string): Shape {
-  return {
-    type: runes(initial) > LIMITS.dialogText ? 'textarea' : 'text',
-    max_length: runes(initial) > LIMITS.dialogText ? LIMITS.dialogArea : LIMITS.dialogText,
-    ...(placeholder === '' ? {} : { placeholder }),
-    ...(initial === '' ? {} : { default: initial }),
-  };
+/** An input for the names of choices: a line for one, more room for several. */
+function drawTyped(initial: string, many: boolean, label: string, losses: string[]): Shape {
+  const maxLength = many ? LIMITS.dialogArea : LIMITS.dialogText;
+  const placeholder = many ? 'Names, separated by commas' : 'A name';
+  return drawText({ type: 'text', maxLength, placeholder }, initial, label, losses);
 }
 
 function drawSelect(given: Options, many: boolean, initial: string, label: string, losses: string[]): Shape {
@@ -309,7 +315,7 @@ function drawLookup(
   }
   const choices = easel.choices.get(name);
   if (choices === undefined || many) {
-    return drawTyped(given.join(', '), many ? 'Names, separated by commas' : 'A name');
+    return drawTyped(given.join(', '), many, field.label, losses);
   }
   // What was chosen before stays a choice, though it is not among the first ones.
   const missing = given.filter((value) => !choices.some((choice) => choice.value === value));

@@ -107,7 +107,7 @@ function join(all: readonly Piece[]): string {
   for (const { text, edge } of all) {
     const touches =
       (edge !== 'plain' && /[\p{L}\p{N}_]$/u.test(joined)) ||
-      (before === 'sign' && /^[\p{L}\p{N}]/u.test(text)) ||
+      (before === 'sign' && /\S$/.test(joined) && /^[\p{L}\p{N}]/u.test(text)) ||
       (before === 'mention' && /^[\p{L}\p{N}._:-]/u.test(text));
     joined += touches ? GAP + text : text;
     before = edge;
