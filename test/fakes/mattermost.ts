@@ -456,7 +456,7 @@ export class FakeMattermost implements Server {
     if (hook !== undefined) {
       return this.answerHook(hook, body);
     }
-    if (request.headers.authorization !== `Bearer ${TOKEN}`) {
+    if (request.headers.authorization?.toLowerCase() !== `bearer ${TOKEN}`) {
       return refusal(401, 'api.context.session_expired.app_error');
     }
     if (request.method !== 'GET' && !multipart) {
