@@ -217,18 +217,20 @@ function formOf<S>(command: AnyCommand<S>, fields: Fields, input: Raw, errors: R
   const shown = Object.entries(errors).filter(
     ([name]) => input['asked'] !== undefined || (input[name] ?? '').trim() !== '',
   );
-  const initial = Object.entries(withoutSecrets(command, input)).filter(([name]) =>
+  const given = Object.entries(withoutSecrets(command, input)).filter(([name]) =>
     Object.hasOwn(fields, name),
   );
+  const isHidden = (name: string): boolean =>
+    (command.carried ?? []).includes(name) && (input[name] ?? '') !== '' && errors[name] === undefined;
   return {
     command: command.name,
     title: command.title,
     intro: [],
-    fields,
-    initial: Object.fromEntries(initial),
+    fields: Object.fromEntries(Object.entries(fields).filter(([name]) => !isHidden(name))),
+    initial: Object.fromEntries(given.filter(([name]) => !isHidden(name))),
     errors: Object.fromEntries(shown),
-    hidden: { asked: 'true' },
-    submit: command.steps === undefined ? 'Go' : 'Next',
+    hidden: { ...Object.fromEntries(given.filter(([name]) => isHidden(name))), asked: 'true' },
+    submit: command.submit ?? (command.steps === undefined ? 'Go' : 'Next'),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Action, Card } from '../engine/contracts/card.ts';
 import type { Reply } from '../engine/contracts/chat.ts';
-import { type ActivateError, ERRORS } from '../engine/contracts/errors.ts';
+import { type ActivateError, ERRORS, type ErrorCode } from '../engine/contracts/errors.ts';
 import type { Invocation } from '../engine/contracts/refs.ts';
 
 /** A card that says what went wrong and what to do now; only its caller sees it. */
@@ -33,7 +33,7 @@ export function waitingReply({ message, fix }: ActivateError): Reply {
       ...(fix === undefined ? [] : [{ type: 'context', text: [fix] } as const]),
       {
         type: 'actions',
-        actions: [{ type: 'button', label: 'Approvals', run: { command: 'approvals', input: {} } }],
+        actions: [approvals],
       },
     ],
     fallback: message,
@@ -53,5 +53,16 @@ export function errorReply(error: ActivateError, again: Invocation, reference: s
     );
   }
   const worthIt = ERRORS[error.code].retry !== 'never';
-  return trouble('That did not work', error.message, error.fix, worthIt ? [retry] : []);
+  const { title, next } = saidOf[error.code] ?? { title: 'That did not work', next: [] };
+  return trouble(title, error.message, error.fix, worthIt ? [retry] : next);
 }
+
+const approvals: Action = { type: 'button', label: 'Approvals', run: { command: 'approvals', input: {} } };
+
+/** What heads the refusals that are nobody's mistake. */
+const saidOf: Readonly<
+  Partial<Record<ErrorCode, { readonly title: string; readonly next: readonly Action[] }>>
+> = {
+  NOT_ALLOWED: { title: 'You may not do that', next: [] },
+  OUTDATED: { title: 'Too late', next: [approvals] },
+};

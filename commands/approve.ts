@@ -9,6 +9,8 @@ export const approve = defineCommand({
   access: 'approver',
   fields: planFields,
   positional: ['name', 'plan'],
+  carried: ['name', 'plan'],
+  submit: 'Approve',
   lookups: { pendingNames },
   run: async (which, caller, services) => ({
     kind: 'card',

@@ -13,6 +13,8 @@ export const delegate = defineCommand({
     person: field.lookup({ label: 'To whom', lookup: 'people', help: 'Somebody with the role approver.' }),
   },
   positional: ['name', 'plan', 'person'],
+  carried: ['name', 'plan'],
+  submit: 'Hand on',
   lookups: {
     pendingNames,
     people: (typed, _raw, caller, services) => services.people.search(typed, caller),

@@ -48,7 +48,7 @@ export const home = defineCommand({
         ]),
       ),
       ...section(
-        'My alerts',
+        'Mine',
         mine
           .slice(0, listed)
           .map((alert) => [

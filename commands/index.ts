@@ -33,6 +33,7 @@ import { newSync } from './new-sync.ts';
 import { newTask } from './new-task.ts';
 import { notAFit } from './not-a-fit.ts';
 import { pause } from './pause.ts';
+import { people } from './people.ts';
 import { plan } from './plan.ts';
 import { policy } from './policy.ts';
 import { preview } from './preview.ts';
@@ -42,6 +43,7 @@ import { resume } from './resume.ts';
 import { resync } from './resync.ts';
 import { retry } from './retry.ts';
 import { review } from './review.ts';
+import { role } from './role.ts';
 import { run } from './run.ts';
 import { sample } from './sample.ts';
 import { show } from './show.ts';
@@ -101,6 +103,8 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     apply,
     draft,
     audit,
+    people,
+    role,
     whoami,
     helpOf(() => commands),
     claim,

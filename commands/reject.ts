@@ -19,6 +19,8 @@ export const reject = defineCommand({
     ),
   },
   positional: ['name', 'plan', 'reason'],
+  carried: ['name', 'plan'],
+  submit: 'Reject',
   lookups: { pendingNames },
   run: async ({ name, plan, reason, next }, caller, services) => ({
     kind: 'card',

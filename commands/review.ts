@@ -9,6 +9,7 @@ export const review = defineCommand({
   access: 'viewer',
   fields: planFields,
   positional: ['name', 'plan'],
+  carried: ['name', 'plan'],
   lookups: { pendingNames },
   run: async (which, caller, services) => {
     await services.approvals.review(which, caller);

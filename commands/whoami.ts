@@ -1,5 +1,14 @@
-import { fields } from '../engine/cards/build.ts';
+import { actions, button, context, fields } from '../engine/cards/build.ts';
+import type { Role } from '../engine/contracts/command.ts';
 import { defineCommand } from './define.ts';
+
+const may: Readonly<Record<Role, string>> = {
+  none: 'may do nothing',
+  viewer: 'may look',
+  editor: 'may make and change alerts and syncs',
+  approver: 'may decide about runs and changes, and read the audit log',
+  admin: 'may do everything, and gives roles',
+};
 
 export const whoami = defineCommand({
   name: 'whoami',
@@ -10,15 +19,23 @@ export const whoami = defineCommand({
   fields: {},
   run: async (_input, caller, services) => {
     const known = await services.people.identities(caller);
+    const fixed = services.people.isAdminByConfiguration({ email: caller.email ?? null });
+    const joined =
+      caller.email === undefined
+        ? 'No platform vouches for an address of yours, so that I know you here alone.'
+        : `Whoever a platform vouches for as ${caller.email} is you.`;
     const card = {
       title: caller.name,
       blocks: [
         fields({
           'E-mail': caller.email ?? 'not known',
           Role: caller.role,
+          'Which means': `you ${may[caller.role]}${fixed ? ', by configuration' : ''}`,
           'Time zone': caller.timeZone,
           'Known as': known.join(', '),
         }),
+        context(joined),
+        actions(button('People', 'people')),
       ],
       fallback: `${caller.name}, ${caller.role}`,
     };

@@ -1,6 +1,7 @@
 import { context, moment, text } from '../cards/build.ts';
 import { sizesChart } from '../cards/chart.ts';
 import { type HoldView, holdCard } from '../cards/hold.ts';
+import { progressCard } from '../cards/progress.ts';
 import type { Block, Card } from '../contracts/card.ts';
 import type { Db } from '../contracts/db.ts';
 import type { Log } from '../contracts/log.ts';
@@ -70,6 +71,7 @@ async function see(parts: DeskParts, id: string, signal: AbortSignal): Promise<v
   }
   await draw(parts, view, signal);
   if (view.hold.state !== 'pending') {
+    await closeProgress(parts, view, signal);
     await tellRequester(parts, view, signal);
   } else if (moments.reminds) {
     await remind(parts, view.hold, signal);
@@ -207,6 +209,13 @@ async function remind(parts: DeskParts, hold: Hold, signal: AbortSignal): Promis
     signal,
   });
   await noteReminded(parts.db, hold.id);
+}
+
+/** The card that showed how the run goes says that it goes no further. A run that goes on draws its own. */
+async function closeProgress(parts: DeskParts, { hold, run }: HoldView, signal: AbortSignal): Promise<void> {
+  if (hold.state !== 'approved' && run?.state === 'failed' && run.progressMessage !== null) {
+    await parts.outbox.edit(run.progressMessage, { card: progressCard(hold.subject, run, 0) }, signal);
+  }
 }
 
 /** Whoever asked hears once what was decided and, where it was carried out, what came of it. */

@@ -32,7 +32,9 @@ export function planSentence(
         [changed, `update ${said(changed)}`],
         [removed, `remove ${said(removed)}`],
       ]);
-      return sentence(`${does} of ${said(before)} people in ${listName} on ${where}`);
+      return before === 0
+        ? sentence(`add ${count(added, 'person', 'people')} to ${listName} on ${where}`)
+        : sentence(`${does} of ${said(before)} people in ${listName} on ${where}`);
     }
     case 'objects': {
       const { object, mode, removal } = objectsSettings.parse(sync.settings);
@@ -42,7 +44,9 @@ export function planSentence(
         [changed, `write ${said(changed)} changed`],
         [mode === 'mirror' ? removed : 0, `${gone} ${said(removed)}`],
       ]);
-      return sentence(`${does} of ${said(before)} records of ${object} in ${where}`);
+      return before === 0
+        ? sentence(`write ${count(added, 'record')} of ${object} to ${where}`)
+        : sentence(`${does} of ${said(before)} records of ${object} in ${where}`);
     }
     case 'events':
       return sentence(`send ${count(added, 'event')} to ${where}`);

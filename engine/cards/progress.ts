@@ -55,36 +55,45 @@ const stages = {
 } as const;
 
 /** The card that shows how a run goes, edited as it goes on. */
-export function progressCard(
-  alert: string,
-  run: Pick<Run, 'state' | 'counts' | 'error'>,
-  seconds: number,
-): Card {
+export function progressCard(alert: string, run: Shown, seconds: number): Card {
   const took = `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
   const title = `Run of ${alert}`;
-  if (run.state !== 'done' && run.state !== 'failed') {
-    const stage = stages[run.state];
-    return {
-      title,
-      blocks: [text('⏳ ', stage, '…'), ...progress(run), context(`${took} so far`)],
-      fallback: `${title}: ${stage}`,
-    };
-  }
-  const failed = run.state === 'failed' || (run.counts.failed ?? 0) > 0;
-  const retry = [button('Retry', 'retry', { name: alert }, { style: 'primary' })];
+  return run.state === 'done' || run.state === 'failed'
+    ? endedCard(alert, title, run, took)
+    : goingCard(title, stages[run.state], run, took);
+}
+
+type Shown = Pick<Run, 'state' | 'counts' | 'error'>;
+
+function goingCard(title: string, stage: string, run: Shown, took: string): Card {
   return {
     title,
-    tone: failed ? 'bad' : 'good',
+    blocks: [
+      text('⏳ ', stage, '…'),
+      ...progress(run),
+      run.state === 'held' ? context('Its own card asks.') : context(`${took} so far`),
+    ],
+    fallback: `${title}: ${stage}`,
+  };
+}
+
+function endedCard(name: string, title: string, run: Shown, took: string): Card {
+  const decided = run.error?.code === 'NOT_APPROVED';
+  const failed = !decided && (run.state === 'failed' || (run.counts.failed ?? 0) > 0);
+  const refused = (run.counts.refusals?.length ?? 0) > 0;
+  return {
+    title,
+    tone: decided ? 'neutral' : failed ? 'bad' : 'good',
     blocks: [
       text(summary(run)),
       ...(run.error?.fix === undefined ? [] : [text(run.error.fix)]),
       ...remarks(run.counts),
-      context(`Took ${took}`),
+      ...(decided ? [] : [context(`Took ${took}`)]),
       actions(
-        ...(failed ? retry : []),
-        (run.counts.refusals?.length ?? 0) > 0 ? button('Errors', 'errors', { name: alert }) : undefined,
-        button('Show', 'show', { name: alert }),
-        button('History', 'history', { name: alert }),
+        failed ? button('Retry', 'retry', { name }, { style: 'primary' }) : undefined,
+        refused ? button('Errors', 'errors', { name }) : undefined,
+        button('Show', 'show', { name }),
+        button('History', 'history', { name }),
       ),
     ],
     fallback: `${title}: ${summary(run)}`,

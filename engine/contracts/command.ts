@@ -3,8 +3,8 @@ import type { Origin, Reply } from './chat.ts';
 import type { Fields, Options, Values } from './form.ts';
 import type { PlatformId, Raw } from './refs.ts';
 
-/** What a person may do; each role includes those before it. */
-export const ROLES = ['viewer', 'editor', 'approver', 'admin'] as const;
+/** What a person may do; each role includes those before it. `none` may do nothing at all. */
+export const ROLES = ['none', 'viewer', 'editor', 'approver', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Who calls, after the dispatcher has looked them up. `id` is the same person on every platform. */
@@ -58,6 +58,10 @@ export interface Command<F extends Fields = Fields, S = unknown> {
   readonly fields: F;
   /** Fields that a typed line may give without naming them, in this order. The last one takes the rest of the line. */
   readonly positional?: readonly (keyof F & string)[];
+  /** Fields that a button carries: they are not asked for where they are given. */
+  readonly carried?: readonly (keyof F & string)[];
+  /** Label of the button that submits its form, at most 24 characters. */
+  readonly submit?: string;
   readonly lookups?: Readonly<Record<string, Lookup<S>>>;
   readonly steps?: readonly Step<S>[];
   run(input: Values<F>, caller: Caller, services: S): Promise<Reply>;

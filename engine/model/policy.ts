@@ -140,11 +140,16 @@ export function policyWords(policy: ApprovalPolicy, names: readonly string[] = p
     ...limitWords('would leave', policy.removes),
     ...(shrinks ? ['when the query gives far less than it used to'] : []),
   ];
-  const when = ask === 'always' ? 'before every run' : conditions.join(', ');
+  const when = ask === 'always' ? 'before every run' : either(conditions);
   const who =
     names.length === 0 ? (quorum === 1 ? 'an approver' : `${quorum} approvers`) : among(names, quorum);
   const other = others ? ', not whoever asked for it' : '';
   return `Asks ${when}. ${who[0]?.toUpperCase()}${who.slice(1)}${other} decides within ${hours(expiresHours)}.`;
+}
+
+/** "a, b or c". */
+function either(parts: readonly string[]): string {
+  return parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} or ${parts.at(-1)}`;
 }
 
 function limitWords(what: string, limits: string | undefined): readonly string[] {

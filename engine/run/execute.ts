@@ -95,6 +95,7 @@ async function carryOut(
     const layout = await layoutOf(parts, run.id);
     if (run.held) {
       await mustStillBeApproved(parts, run, { sync, model });
+      await showProgress(parts, run, sync, signal);
       await followHold(parts, run, signal);
       return deliverPlan(parts, job, layout, signal);
     }
