@@ -1,7 +1,7 @@
 import type { Which } from './approvals/decide.ts';
 import type { Sample } from './cards/hold.ts';
 import type { Card } from './contracts/card.ts';
-import type { Caller } from './contracts/command.ts';
+import type { Caller, Role } from './contracts/command.ts';
 import type { Connector, PartName, Parts } from './contracts/connector.ts';
 import type { Options } from './contracts/form.ts';
 import type { MessageRef, Raw, Target } from './contracts/refs.ts';
@@ -20,6 +20,7 @@ import type { Delivery } from './store/deliveries.ts';
 import type { Draft } from './store/drafts.ts';
 import type { Hold } from './store/holds.ts';
 import type { Model } from './store/models.ts';
+import type { Person } from './store/people.ts';
 import type { Answer, Reaction } from './store/reactions.ts';
 import type { Rejection } from './store/rejections.ts';
 import type { Run, RunScope } from './store/runs.ts';
@@ -247,6 +248,16 @@ export interface Services {
     /** Options for people on the caller's platform while they type. */
     search(typed: string, by: Caller): Promise<Options>;
     identities(by: Caller): Promise<readonly string[]>;
+    /** Everybody whose name or address holds what was typed; `knownAs` as `formatTarget` writes it. */
+    matching(typed: string): Promise<readonly (Person & { readonly knownAs: readonly string[] })[]>;
+    /** Whether the configuration says that this person is an admin. */
+    isAdminByConfiguration(person: Pick<Person, 'email'>): boolean;
+    /** Gives somebody a role. Throws NOT_ALLOWED for the last admin and for admins by configuration. */
+    giveRole(
+      typed: string,
+      role: Role,
+      by: Caller,
+    ): Promise<{ readonly name: string; readonly before: Role }>;
   };
   readonly places: {
     /** Options for channels on the caller's platform while they type. */
@@ -291,7 +302,7 @@ export interface Services {
     waiting(by: Caller): Promise<{ readonly mine: readonly Hold[]; readonly others: readonly Hold[] }>;
     /** What this person asked for lately, newest first. */
     asked(by: Caller): Promise<readonly Hold[]>;
-    /** Decides. Answers with the card as it is then; throws NOT_FOUND, NOT_ALLOWED or OUTDATED, and nothing is decided. */
+    /** Decides. Answers with the card as it is then; throws NOT_ALLOWED or OUTDATED, and nothing is decided. */
     approve(which: Which, by: Caller): Promise<Card>;
     reject(
       which: Which,

@@ -51,11 +51,6 @@ export async function asItIs(sql: Sql, syncId: number): Promise<Planned | undefi
   return sync === undefined ? undefined : { sync, model: await modelById(sql, sync.modelId) };
 }
 
-/** One text for the whole; its first characters are what people see and type. */
-export function fingerprintOf(basis: Basis): string {
-  return digest(basis);
-}
-
 /** What is no longer as it was, as the rest of a sentence; undefined when nothing is. Parts that `now` lacks are not compared. */
 export function whatChanged(then: Basis, now: Basis): string | undefined {
   const changed = Object.keys(now).filter((part) => now[part] !== then[part]);

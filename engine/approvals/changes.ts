@@ -12,7 +12,7 @@ import { type ConnectionKind, connectionNamed } from '../store/connections.ts';
 import { type Basis, type Hold, insertHold, notePerformed, votesOn } from '../store/holds.ts';
 import { modelById } from '../store/models.ts';
 import { type Sync, syncById } from '../store/syncs.ts';
-import { digest, fingerprintOf } from './basis.ts';
+import { digest } from './basis.ts';
 import { namesOf, objectionTo, placesFor, policiesOf, quorumOf } from './deciders.ts';
 import { type DeskParts, tendHold } from './desk.ts';
 import { auditDecision } from './end.ts';
@@ -147,17 +147,18 @@ export class ChangeGate {
   ): Promise<readonly string[]> {
     const { parts } = this;
     const { change, by } = kept;
+    const id = randomUUID();
     const basis = (await basisOfChange(parts.db, change)) ?? {};
     const deciders = await namesOf(parts, [...new Set(policies.flatMap(({ approvers }) => approvers))]);
     const hold = {
-      id: randomUUID(),
+      id,
       kind: 'change',
       subject: change.name,
       syncs: guarded.map(({ id }) => id),
       runId: null,
       change: parts.vault.seal({ change: JSON.stringify(kept) }),
       basis,
-      fingerprint: fingerprintOf({ ...basis, asked: randomUUID() }),
+      fingerprint: digest([basis, id]),
       about: {
         sentence: sentenceOf(kept),
         reasons: reasonsOf(change, guarded),

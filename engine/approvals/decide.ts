@@ -15,16 +15,15 @@ import {
   votesOn,
 } from '../store/holds.ts';
 import type { Person } from '../store/people.ts';
-import type { Plans } from '../store/plans.ts';
+import { createPlans } from '../store/plans.ts';
 import { letRunGoOn } from '../store/runs.ts';
-import { noteWrote, pauseSync } from '../store/syncs.ts';
+import { pauseSync } from '../store/syncs.ts';
 import { asItIs, basisOfRun, whatChanged } from './basis.ts';
 import { type DeciderParts, objectionTo, policiesOf, quorumOf } from './deciders.ts';
 import { auditDecision, endWithin } from './end.ts';
 
 export interface DecideParts extends DeciderParts {
   readonly db: Db;
-  readonly plans: Plans;
   /** What a change would be made over, as it is now; undefined when that is gone. */
   readonly changeBasis: (sql: Sql, hold: Hold) => Promise<Basis | undefined>;
 }
@@ -35,11 +34,11 @@ export interface Which {
   readonly plan: string;
 }
 
-/** The hold that is meant. Throws NOT_FOUND for none, NOT_ALLOWED for a button that does not belong to it. */
+/** The hold that is meant. Throws OUTDATED for none, NOT_ALLOWED for a button that does not belong to it. */
 export async function meant(db: Db, { name, plan }: Which, by: Caller): Promise<Hold> {
   const hold = /^[0-9a-f]{12,64}$/i.test(plan) ? await holdMeant(db, name, plan) : undefined;
   if (hold === undefined) {
-    throw new ActivateError('NOT_FOUND', `There is no plan ${plan} of ${name}.`, {
+    throw new ActivateError('OUTDATED', `There is no plan ${plan} of ${name}.`, {
       fix: 'See what waits: /activate approvals.',
     });
   }
@@ -101,7 +100,6 @@ export async function approve(parts: DecideParts, which: Which, by: Caller): Pro
     await settleHold(sql, locked.id, { state: 'approved', by: by.name, verdict: null });
     if (locked.runId !== null) {
       await letRunGoOn(sql, locked.runId);
-      await noteWrote(sql, locked.syncs[0] ?? 0);
     }
     await auditDecision(sql, locked, 'approved', by, null);
     return undefined;
@@ -227,7 +225,7 @@ async function changedSince(parts: DecideParts, sql: Sql, hold: Hold): Promise<s
   const planned = await asItIs(sql, hold.syncs[0] ?? 0);
   return planned === undefined || hold.runId === null
     ? 'the sync was deleted'
-    : whatChanged(hold.basis, await basisOfRun(sql, parts.plans, planned, hold.runId));
+    : whatChanged(hold.basis, await basisOfRun(sql, createPlans(sql), planned, hold.runId));
 }
 
 function refused(refusal: Refusal | undefined, hold: Hold): Hold {

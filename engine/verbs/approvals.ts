@@ -117,8 +117,9 @@ async function decided(
   try {
     return await decide();
   } catch (thrown) {
-    if (thrown instanceof ActivateError && thrown.code === 'OUTDATED') {
-      await draw(desk, await meant(desk.db, which, by));
+    const hold = await meant(desk.db, which, by).catch(() => undefined);
+    if (hold !== undefined && thrown instanceof ActivateError && thrown.code === 'OUTDATED') {
+      await draw(desk, hold);
     }
     throw thrown;
   }

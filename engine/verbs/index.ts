@@ -1,4 +1,3 @@
-import { formatTarget } from '../contracts/refs.ts';
 import type { Services } from '../services.ts';
 import { openDrafts } from '../store/drafts.ts';
 import { makeLink } from '../store/links.ts';
@@ -11,7 +10,8 @@ import { createGate } from './changes.ts';
 import { destinationVerbs, sourceVerbs } from './connections.ts';
 import { documentVerbs } from './documents.ts';
 import { Examiner } from './examine.ts';
-import { senderOf, type VerbParts } from './parts.ts';
+import type { VerbParts } from './parts.ts';
+import { peopleVerbs } from './people.ts';
 import { personalVerbs } from './personal.ts';
 import { placesVerbs } from './places.ts';
 import { runVerbs } from './runs.ts';
@@ -37,10 +37,7 @@ export function createServices(parts: VerbParts): Services {
     alerts: alertVerbs(parts, examiner, gate),
     runs: runVerbs(parts),
     cards: cardVerbs(parts),
-    people: {
-      search: (typed, by) => senderOf(parts, by.platform).people(typed),
-      identities: async (by) => (await parts.people.identities(Number(by.id))).map(formatTarget),
-    },
+    people: peopleVerbs(parts, places),
     places,
     approvals: approvalVerbs(parts, gate, places),
     personal: personalVerbs(parts),

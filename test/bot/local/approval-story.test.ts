@@ -1,12 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { connectors } from '../../../connectors/index.ts';
 import type { Caller } from '../../../engine/contracts/command.ts';
-import { parseSchedule } from '../../../engine/schedule/cron.ts';
-import type { FakeHttp } from '../../fakes/http.ts';
-import { type Inbox, startReceiver, toReceiver } from '../../scenarios/receiver.ts';
+import type { PersonRef } from '../../../engine/contracts/refs.ts';
 import { complaints, noBrowser, startBrowser } from '../../support/browser.ts';
+import { type Buyers, startBuyers } from '../buyers.ts';
 import { type Installation, install } from '../installation.ts';
 
 const pictures = 'test-output/approvals';
@@ -15,8 +13,7 @@ const desktop = { width: 1280, height: 900 };
 
 let browser: Browser;
 let bot: Installation;
-let hook: FakeHttp<Inbox>;
-let members: Set<string>;
+let buyers: Buyers;
 let opened: { readonly page: Page; readonly heard: readonly string[] }[];
 
 async function visit(person: string, place: string): Promise<Page> {
@@ -46,51 +43,8 @@ async function type(page: Page, line: string): Promise<void> {
   await page.locator('#composer').press('Enter');
 }
 
-async function callerOf(id: string): Promise<Caller> {
-  const person = { kind: 'person', platform: 'local', id } as const;
-  const conversation = { kind: 'conversation', platform: 'local', id: 'data-alerts' } as const;
-  return { ...(await bot.running.app.identify(person)), person, conversation, platform: 'local' };
-}
-
-async function role(id: string, name: string): Promise<void> {
-  const { id: known } = await callerOf(id);
-  await bot.running.app.db.query('update people set role = $2 where id = $1', [Number(known), name]);
-}
-
-/** An audience of 40 people, asked about in #data-alerts. */
-async function audience(policy: Readonly<Record<string, unknown>> = {}): Promise<void> {
-  const { services } = bot.running.app;
-  const ada = await callerOf('ada');
-  const receiver = toReceiver(hook, 50);
-  const { secrets, config } = receiver.connection(receiver.port);
-  const webhook = connectors.find(({ id }) => id === 'webhook');
-  if (webhook === undefined) {
-    throw new Error('no webhook connector');
-  }
-  await services.destinations.connect('ads', webhook, { ...config, ...secrets }, ada);
-  await services.syncs.create(
-    {
-      name: 'spring-buyers',
-      framework: 'audiences',
-      source: 'warehouse',
-      sql: 'select id, email, first_name, city from buyers',
-      key: ['id'],
-      destination: 'ads',
-      settings: { list: 'spring', listName: 'Spring buyers', identifiers: { email: 'email' } },
-      schedule: parseSchedule('0 0 1 1 *', 'Europe/Paris'),
-      startsNow: true,
-    },
-    ada,
-  );
-  const now = await services.approvals.policy('spring-buyers');
-  await services.approvals.setPolicy('spring-buyers', { ...now, ...policy }, ada);
-}
-
-const buyers = (from: number, to: number): Promise<unknown> =>
-  bot.warehouse.query(
-    `insert into buyers select i, 'buyer' || i || '@mail.example', 'Buyer' || i, 'Paris' from generate_series($1::int, $2::int) i`,
-    [from, to],
-  );
+const person = (id: string): PersonRef => ({ kind: 'person', platform: 'local', id });
+const ada = (): Promise<Caller> => buyers.caller(person('ada'), 'data-alerts');
 
 describe.skipIf(noBrowser !== undefined)(
   `An approval, end to end, in the local chat${noBrowser === undefined ? '' : ` (skipped: ${noBrowser})`}`,
@@ -103,35 +57,23 @@ describe.skipIf(noBrowser !== undefined)(
 
     beforeEach(async () => {
       opened = [];
-      members = new Set();
-      hook = await startReceiver(({ type: kind, data }) => {
-        const { identifiers } = data as { readonly identifiers: { readonly email: string } };
-        if (/remove/.test(kind)) {
-          members.delete(identifiers.email);
-        } else {
-          members.add(identifiers.email);
-        }
-        return { status: 200 };
-      });
       bot = await install({ ACTIVATE_ADMINS: 'ada@northwind.example', ALLOWED_PRIVATE_HOSTS: '127.0.0.1' });
-      await bot.warehouse.query(
-        'create table buyers (id int primary key, email text, first_name text, city text)',
-      );
-      await bot.connect(await callerOf('ada'));
-      await role('mia', 'approver');
-      await role('tom', 'editor');
-      await buyers(1, 40);
+      buyers = await startBuyers(bot);
+      await bot.connect(await ada());
+      await buyers.role(person('mia'), 'approver');
+      await buyers.role(person('tom'), 'editor');
+      await buyers.add(1, 40);
     });
     afterEach(async () => {
       const heard = opened.flatMap((one) => one.heard);
       await Promise.all(opened.map(({ page }) => page.context().close()));
       await bot.stop();
-      await hook.close();
+      await buyers.close();
       expect(heard).toEqual([]);
     });
 
     it('holds the first run, shows its rows, is approved by a button and delivers; then it is rejected with a reason', async () => {
-      await audience();
+      await buyers.audience(await ada());
       const mia = await visit('mia', 'data-alerts');
       const asks = card(mia, 'Approve this run of spring-buyers?');
       await asks.getByText('Add 40 people to Spring buyers on ads.').waitFor();
@@ -139,7 +81,7 @@ describe.skipIf(noBrowser !== undefined)(
       await shots(mia, '1-asks');
       // What is in the rows is nobody's business in a channel.
       expect(await asks.innerText()).not.toMatch(/buyer1@mail/);
-      expect(members.size).toBe(0);
+      expect(buyers.members.size).toBe(0);
 
       await asks.getByRole('button', { name: 'Show sample' }).click();
       await dialog(mia).getByText('30 of 40 changes:').waitFor();
@@ -152,7 +94,7 @@ describe.skipIf(noBrowser !== undefined)(
       await done.getByText('Approved by Mia Lopez').waitFor();
       await done.getByText('40 added to the list').waitFor();
       await shots(mia, '3-delivered');
-      expect(members.size).toBe(40);
+      expect(buyers.members.size).toBe(40);
       expect(await done.getByRole('button', { name: 'Approve', exact: true }).count()).toBe(0);
 
       // Ten leave: too many, and somebody asked for it.
@@ -171,7 +113,7 @@ describe.skipIf(noBrowser !== undefined)(
       await no.getByText('The segment lost Paris. Ask Tom.').waitFor();
       await dialog(mia).waitFor({ state: 'hidden' });
       await shots(mia, '6-rejected');
-      expect(members.size).toBe(40);
+      expect(buyers.members.size).toBe(40);
       // Whoever asked for it is told.
       await tom
         .getByRole('link', { name: /Activate/ })
@@ -182,7 +124,7 @@ describe.skipIf(noBrowser !== undefined)(
     });
 
     it('lets nobody decide who asked where others have to, and nobody at all once the time is over', async () => {
-      await audience({ others: true, firstRun: false, adds: 'any' });
+      await buyers.audience(await ada(), { others: true, firstRun: false, adds: 'any' });
       const mia = await visit('mia', 'data-alerts');
       const first = card(mia, 'Approve this run of spring-buyers?');
       await first.waitFor();
@@ -197,21 +139,21 @@ describe.skipIf(noBrowser !== undefined)(
 
       await type(mia, '/activate approvals');
       await card(mia, 'Approvals').getByText('For others').waitFor();
-      const ada = await visit('ada', 'data-alerts');
-      await type(ada, '/activate home');
-      await card(ada, 'Activate').getByText('Waits for you').waitFor();
-      await shots(ada, '9-home');
+      const admin = await visit('ada', 'data-alerts');
+      await type(admin, '/activate home');
+      await card(admin, 'Activate').getByText('Waits for you').waitFor();
+      await shots(admin, '9-home');
 
       await bot.running.app.db.query(
         `update holds set expires_at = clock_timestamp() - interval '1 second' where state = 'pending'`,
       );
       await card(mia, 'Run of spring-buyers: expired').getByText('Nobody decided in time.').waitFor();
       await shots(mia, '10-expired');
-      expect(members.size).toBe(0);
+      expect(buyers.members.size).toBe(0);
     });
 
     it('makes a change of a protected sync wait for the same people', async () => {
-      await audience();
+      await buyers.audience(await ada());
       const tom = await visit('tom', 'data-alerts');
       await card(tom, 'Approve this run of spring-buyers?').waitFor();
       await type(tom, '/activate policy spring-buyers');

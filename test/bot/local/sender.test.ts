@@ -15,6 +15,7 @@ const channels = [
   { id: 'sales', name: 'sales' },
   { id: 'data', name: 'data-team' },
 ];
+const groups = [{ id: 'crew', name: 'crew', people: ['ada', 'left'] }];
 const ada = { kind: 'person', platform: 'local', id: 'ada' } as const;
 const sales = { kind: 'conversation', platform: 'local', id: 'sales' } as const;
 const data = { ...sales, id: 'data' };
@@ -29,7 +30,7 @@ let sender: LocalSender;
 
 beforeAll(async () => {
   fresh = await freshDb();
-  sender = createSender({ db: fresh.db, people, channels, now });
+  sender = createSender({ db: fresh.db, people, channels, groups, now });
 });
 afterAll(() => fresh.close());
 
@@ -213,5 +214,16 @@ describe('the local sender', () => {
     });
     await dismiss(fresh.db, 'bo', Number(posted.id));
     expect(await message(fresh.db, 'bo', Number(posted.id))).toBeDefined();
+  });
+});
+
+describe('groups', () => {
+  it('are offered, and have those who are there as members', async () => {
+    expect(await sender.groups?.('@cr')).toEqual([
+      { value: 'local:&crew', label: '@crew', hint: '2 people' },
+    ]);
+    expect(await sender.groups?.('nothing')).toEqual([]);
+    expect(await sender.members?.('crew')).toEqual([ada]);
+    expect(await sender.members?.('nothing')).toEqual([]);
   });
 });

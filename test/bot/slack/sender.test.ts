@@ -254,3 +254,63 @@ it('lists what it may when the scope for private channels is missing', async () 
 
   expect(await slack.channels('general')).toEqual([{ value: 'slack:C0GENERAL', label: '#general' }]);
 });
+
+it('offers user groups that are in use, and asks for their members each time', async () => {
+  const users = ['U0MAYA', 'U0SAM'];
+  fake.state.groups.push(
+    { id: 'S0MKT', handle: 'marketing', name: 'Marketing team', users },
+    { id: 'S0OLD', handle: 'marketing-old', name: 'Old', users: [], disabled: true },
+  );
+
+  expect(await slack.groups?.('@market')).toEqual([
+    { value: 'slack:&S0MKT', label: '@marketing', hint: 'Marketing team, 2 people' },
+  ]);
+  expect(await slack.members?.('S0MKT')).toEqual([MAYA, { ...MAYA, id: 'U0SAM' }]);
+  users.shift();
+  expect(await slack.members?.('S0MKT')).toEqual([{ ...MAYA, id: 'U0SAM' }]);
+  expect(await slack.members?.('S0NONE')).toEqual([]);
+});
+
+it.each(['missing_scope', 'plan_upgrade_required'])(
+  'offers no groups where Slack says %s, and says so to whoever needs one',
+  async (error) => {
+    fake.fail('usergroups.list', { kind: 'error', error });
+    fake.fail('usergroups.users.list', { kind: 'error', error });
+
+    expect(await slack.groups?.('')).toEqual([]);
+    await expect(slack.members?.('S0MKT')).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+  },
+);
+
+it.each([
+  ['a member', {}, { email: 'x@example.com' }],
+  ['a guest', { is_restricted: true }, { email: 'x@example.com', standing: 'guest' }],
+  ['a guest of one channel', { is_ultra_restricted: true }, { email: 'x@example.com', standing: 'guest' }],
+  ['somebody who did not confirm the address', { is_email_confirmed: false }, {}],
+  ['a stranger', { is_stranger: true }, { standing: 'stranger' }],
+  ['somebody from another workspace', { team_id: 'T0OTHER' }, { standing: 'stranger' }],
+  [
+    'somebody from another organisation',
+    { team_id: 'T0OTHER', enterprise_user: { enterprise_id: 'E0OTHER' } },
+    { standing: 'stranger' },
+  ],
+])('vouches for the address of members and guests alone: %s', async (_what, more, expected) => {
+  const id = `U0${Object.keys(more).join('').toUpperCase()}${JSON.stringify(more).length}`;
+  const email = 'x@example.com';
+  fake.state.users.push({ id, name: 'X', email, tz: 'UTC', more });
+
+  expect(await slack.profile({ ...MAYA, id })).toEqual({ name: 'X', timeZone: 'UTC', ...expected });
+  const found = await slack.personByEmail(email);
+  expect(found?.id).toBe('email' in expected ? id : undefined);
+  fake.state.users.pop();
+});
+
+it('takes other workspaces of the same organisation for its own', async () => {
+  const more = { team_id: 'T0SISTER', enterprise_user: { enterprise_id: 'E0OURS' } };
+  fake.state.users.push({ id: 'U0SISTER', name: 'Sis', email: 'sis@example.com', more });
+  fake.state.home = { enterprise_id: 'E0OURS' };
+
+  expect(await slack.profile({ ...MAYA, id: 'U0SISTER' })).toEqual({ name: 'Sis', email: 'sis@example.com' });
+  fake.state.users.pop();
+  fake.state.home = {};
+});
