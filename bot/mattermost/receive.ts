@@ -341,7 +341,10 @@ function lineOf(post: SeenPost, me: { readonly id: string; readonly username: st
   }
   const name = me.username.replace(/[.-]/g, '\\$&');
   const mention = new RegExp(`(?<![\\w@.-])@${name}(?![\\w-]|\\.\\w)`, 'i');
-  return direct || mention.test(post.message) ? post.message.replace(mention, ' ').trim() : undefined;
+  if (!direct && !mention.test(post.message)) {
+    return undefined;
+  }
+  return post.message.replace(new RegExp(`\\s*${mention.source}\\s*`, 'i'), ' ').trim();
 }
 
 function originOf(user: string, place: Place): Origin {

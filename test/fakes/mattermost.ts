@@ -219,7 +219,7 @@ export class FakeMattermost implements Server {
     const open = this.mustOpen(user);
     const element = elementsOf(open.dialog).find((one) => one['name'] === name);
     // The address is one of HTTPS; behind it is whoever listens here.
-    const url = String(element?.['data_source_url']).replace(/^https:\/\/[^/]+/, this.behind);
+    const url = String(element?.['data_source_url']).replace(/^https?:\/\/bot\.example/, this.behind);
     const { status, said } = await this.call(url, {
       type: 'dialog_lookup',
       callback_id: 'form',
@@ -235,7 +235,7 @@ export class FakeMattermost implements Server {
     return (said['items'] ?? []) as Json[];
   }
 
-  /** Where calls to the bot's HTTPS address really go. */
+  /** Where calls to the address `https://bot.example` really go. */
   behind = '';
 
   /** Somebody, or another machine, writes a post. */
@@ -296,6 +296,13 @@ export class FakeMattermost implements Server {
       socket.send(
         JSON.stringify({ event: 'posted', data, broadcast: { channel_id: post.channel_id }, seq: 1 }),
       );
+    }
+  }
+
+  /** Tells everybody who listens of an event. */
+  tell(event: Json): void {
+    for (const socket of this.sockets_) {
+      socket.send(JSON.stringify({ broadcast: {}, seq: 1, ...event }));
     }
   }
 
@@ -408,7 +415,7 @@ export class FakeMattermost implements Server {
     more: Readonly<Record<string, string>> = {},
   ): Promise<{ readonly status: number; readonly said: Json }> {
     const form = body instanceof URLSearchParams;
-    const response = await fetch(url.replace(/^https:\/\/[^/]+/, this.behind), {
+    const response = await fetch(url.replace(/^https?:\/\/bot\.example/, this.behind), {
       method: 'POST',
       body: form ? body : JSON.stringify(body),
       headers: form ? more : { 'content-type': 'application/json', ...more },
