@@ -114,18 +114,25 @@ describe.each(VERSIONS)('hearing %s', (version) => {
     await own.close();
   });
 
-  async function start(options: FakeOptions = {}, commandTokens: readonly string[] = []): Promise<void> {
+  async function start(
+    options: FakeOptions = {},
+    commandTokens: readonly string[] = [],
+    callbackUrl = 'https://bot.example',
+  ): Promise<void> {
     fake = await startFakeMattermost({ version, ...options });
-    await listen(commandTokens);
+    await listen(commandTokens, callbackUrl);
   }
 
-  async function listen(commandTokens: readonly string[] = []): Promise<void> {
+  async function listen(
+    commandTokens: readonly string[] = [],
+    callbackUrl = 'https://bot.example',
+  ): Promise<void> {
     dispatch = new Scripted();
     stop = new AbortController();
     const mattermost = createMattermost({
       url: fake.url,
       token: TOKEN,
-      callbackUrl: 'https://bot.example',
+      callbackUrl,
       secretKey: 'k'.repeat(32),
       heard: createHeard(own.db),
       log: silentLog,
@@ -376,37 +383,37 @@ describe.each(VERSIONS)('hearing %s', (version) => {
     expect(fake.violations).toEqual([]);
   });
 
-  it.runIf(old)(
-    'takes the name of a choice that had to be typed, and says what may have been meant',
-    async () => {
-      const all = Array.from({ length: 40 }, (_, index) => ({
-        value: `id-${index}`,
-        label: `Warehouse ${index}`,
-      }));
-      dispatch.choices = async (typed) =>
-        all.filter(({ label }) => label.toLowerCase().includes(typed.toLowerCase())).slice(0, 20);
-      dispatch.answer = ({ input }) =>
-        input['source'] === undefined || all.some(({ value }) => value === input['source'])
-          ? {
-              kind: 'form',
-              form: { ...FORM, hidden: { ...FORM.hidden, step: String(dispatch.asked.length) } },
-            }
-          : {
-              kind: 'form',
-              form: { ...FORM, hidden: { ...FORM.hidden, step: '1' }, errors: { source: 'Unknown.' } },
-            };
-      await fake.command('new-alert');
-      expect(elementsOf(shown()!).find(({ name }) => name === 'source')).toMatchObject({ type: 'text' });
+  it('takes the name of a choice that had to be typed, and says what may have been meant', async () => {
+    await end();
+    // Over HTTP no server asks for choices.
+    await start({}, [], 'http://bot.example');
+    const all = Array.from({ length: 40 }, (_, index) => ({
+      value: `id-${index}`,
+      label: `Warehouse ${index}`,
+    }));
+    dispatch.choices = async (typed) =>
+      all.filter(({ label }) => label.toLowerCase().includes(typed.toLowerCase())).slice(0, 20);
+    dispatch.answer = ({ input }) =>
+      input['source'] === undefined || all.some(({ value }) => value === input['source'])
+        ? {
+            kind: 'form',
+            form: { ...FORM, hidden: { ...FORM.hidden, step: String(dispatch.asked.length) } },
+          }
+        : {
+            kind: 'form',
+            form: { ...FORM, hidden: { ...FORM.hidden, step: '1' }, errors: { source: 'Unknown.' } },
+          };
+    await fake.command('new-alert');
+    expect(elementsOf(shown()!).find(({ name }) => name === 'source')).toMatchObject({ type: 'text' });
 
-      const refused = await fake.submit({ name: 'x', source: 'Warehouse 3x' });
-      await fake.submit({ name: 'x', source: 'warehouse 31' });
+    const refused = await fake.submit({ name: 'x', source: 'Warehouse 3x' });
+    await fake.submit({ name: 'x', source: 'warehouse 31' });
 
-      expect(refused).toEqual({
-        errors: { source: 'Unknown. Did you mean Warehouse 0, Warehouse 1, Warehouse 2?' },
-      });
-      expect(dispatch.asked.at(-1)?.invocation.input['source']).toBe('id-31');
-    },
-  );
+    expect(refused).toEqual({
+      errors: { source: 'Unknown. Did you mean Warehouse 0, Warehouse 1, Warehouse 2?' },
+    });
+    expect(dispatch.asked.at(-1)?.invocation.input['source']).toBe('id-31');
+  });
 
   it('closes the dialog and tells the caller what a submission ended in', async () => {
     dispatch.answer = ({ input }) =>
