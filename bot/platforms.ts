@@ -20,7 +20,7 @@ export interface PlatformSettings {
   readonly teams: Omit<TeamsConfig, 'db' | 'log'> | undefined;
   readonly mattermost: Omit<MattermostConfig, 'heard' | 'log'> | undefined;
   readonly local:
-    | (Pick<LocalOptions, 'people' | 'channels'> & { readonly password: string | undefined })
+    | (Pick<LocalOptions, 'people' | 'channels' | 'groups'> & { readonly password: string | undefined })
     | undefined;
 }
 
@@ -39,9 +39,15 @@ export function createPlatforms(settings: PlatformSettings, db: Db, log: Log): r
     platforms.push(createMattermost({ ...settings.mattermost, ...parts }));
   }
   if (settings.local !== undefined) {
-    const { people, channels, password } = settings.local;
+    const { people, channels, groups, password } = settings.local;
     platforms.push(
-      createLocal({ db, people, channels, ...defined({ password }), log: log.child({ platform: 'local' }) }),
+      createLocal({
+        db,
+        people,
+        channels,
+        ...defined({ groups, password }),
+        log: log.child({ platform: 'local' }),
+      }),
     );
   }
   return platforms;

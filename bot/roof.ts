@@ -6,7 +6,7 @@ import type { Db } from '../engine/contracts/db.ts';
 import { asActivateError } from '../engine/contracts/errors.ts';
 import type { Log } from '../engine/contracts/log.ts';
 import type { Raw } from '../engine/contracts/refs.ts';
-import { demoChannels, demoPeople } from '../engine/demo/people.ts';
+import { demoChannels, demoGroups, demoPeople } from '../engine/demo/people.ts';
 import { startDemo } from '../engine/demo/story.ts';
 import { type Env, parseEnv, usesLocalChat } from '../engine/env.ts';
 import { createLog } from '../engine/log.ts';
@@ -154,7 +154,12 @@ function settingsOf(env: Env, secretKey: string, house: () => House | undefined)
           apiUrl: env.SLACK_API_URL,
         };
   const local = usesLocalChat(env)
-    ? { people: demoPeople, channels: demoChannels, password: env.LOCAL_CHAT_PASSWORD }
+    ? {
+        people: demoPeople,
+        channels: demoChannels,
+        groups: demoGroups,
+        password: env.LOCAL_CHAT_PASSWORD,
+      }
     : undefined;
   return { slack, teams: teamsOf(env, house), mattermost: mattermostOf(env, secretKey), local };
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { ROLES } from './contracts/command.ts';
 import { ActivateError } from './contracts/errors.ts';
 import { isHostEntry } from './http/hosts.ts';
 
@@ -77,7 +76,7 @@ export const settings = {
     .default('editor')
     .describe('Role of people who are not listed as admins.'),
   PERSONAL_DATA_ROLE: z
-    .enum(ROLES, `must be one of ${ROLES.join(', ')}`)
+    .enum(['viewer', 'editor', 'approver', 'admin'], 'must be viewer, editor, approver or admin')
     .default('approver')
     .describe(
       'Role that sees personal data as it is, in direct messages with the bot; everybody else sees it masked.',

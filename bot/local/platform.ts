@@ -6,7 +6,7 @@ import { createLive } from './live.ts';
 import { createRoutes } from './receive.ts';
 import { createSender } from './sender.ts';
 import { createSession } from './session.ts';
-import { CHANNEL, type Change, type LocalChannel, type LocalPerson } from './store.ts';
+import { CHANNEL, type Change, type LocalChannel, type LocalGroup, type LocalPerson } from './store.ts';
 
 export interface LocalOptions {
   readonly db: Db;
@@ -14,6 +14,7 @@ export interface LocalOptions {
   /** Who can be acted as; the first one is who a new browser acts as. */
   readonly people: readonly LocalPerson[];
   readonly channels: readonly LocalChannel[];
+  readonly groups?: readonly LocalGroup[];
   /** Asked for before anything is shown; none when left out. */
   readonly password?: string;
   readonly now?: () => Date;
@@ -21,8 +22,8 @@ export interface LocalOptions {
 
 /** The built-in chat: a platform like the others, whose server is Activate itself. */
 export function createLocal(options: LocalOptions): Platform {
-  const { db, log, people, channels, password, now = () => new Date() } = options;
-  const sender = createSender({ db, people, channels, now });
+  const { db, log, people, channels, groups = [], password, now = () => new Date() } = options;
+  const sender = createSender({ db, people, channels, groups, now });
   const live = createLive();
   let dispatch: Dispatch | undefined;
   const handler = createRoutes({

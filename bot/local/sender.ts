@@ -4,6 +4,7 @@ import { ActivateError, asActivateError } from '../../engine/contracts/errors.ts
 import type { Options } from '../../engine/contracts/form.ts';
 import {
   type ConversationRef,
+  formatGroup,
   formatTarget,
   type MessageRef,
   type Target,
@@ -14,6 +15,7 @@ export interface SenderOptions {
   readonly db: Db;
   readonly people: readonly store.LocalPerson[];
   readonly channels: readonly store.LocalChannel[];
+  readonly groups?: readonly store.LocalGroup[];
   readonly now: () => Date;
 }
 
@@ -26,7 +28,7 @@ export interface LocalSender extends Sender {
 const MOST_OPTIONS = 20;
 
 /** Makes the speaking half of the local chat. */
-export function createSender({ db, people, channels, now }: SenderOptions): LocalSender {
+export function createSender({ db, people, channels, groups = [], now }: SenderOptions): LocalSender {
   let seeding: Promise<void> | undefined;
   const ready = (): Promise<void> => {
     seeding ??= store.seed(db, people, channels, now()).catch((error: unknown) => {
@@ -114,6 +116,13 @@ export function createSender({ db, people, channels, now }: SenderOptions): Loca
       }));
       return best(all, typed);
     },
+    groups: async (typed) => best(groups.map(groupOption), typed),
+    async members(groupId) {
+      await ready();
+      const listed = groups.find(({ id }) => id === groupId)?.people ?? [];
+      const there = (await store.people(db)).filter(({ id }) => listed.includes(id));
+      return there.map(({ id }) => ({ kind: 'person', platform: 'local', id }));
+    },
     async nameOf(conversation) {
       await ready();
       const found =
@@ -163,6 +172,11 @@ async function posting<T>(work: () => Promise<T>): Promise<T> {
       fix: 'It is looked for before it is posted again.',
     });
   }
+}
+
+function groupOption({ id, name, people }: store.LocalGroup): Options[number] {
+  const hint = people.length === 1 ? '1 person' : `${people.length} people`;
+  return { value: formatGroup({ platform: 'local', id }), label: `@${name}`, hint };
 }
 
 function best(options: Options, typed: string): Options {

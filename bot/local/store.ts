@@ -12,6 +12,13 @@ export interface LocalPerson {
   readonly title?: string;
 }
 
+/** People under one name, by their ids. */
+export interface LocalGroup {
+  readonly id: string;
+  readonly name: string;
+  readonly people: readonly string[];
+}
+
 export interface LocalChannel {
   readonly id: string;
   readonly name: string;

@@ -2,7 +2,12 @@ import type { Profile } from '../../engine/contracts/chat.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import type { Log } from '../../engine/contracts/log.ts';
-import { type ConversationRef, formatTarget, type PersonRef } from '../../engine/contracts/refs.ts';
+import {
+  type ConversationRef,
+  formatGroup,
+  formatTarget,
+  type PersonRef,
+} from '../../engine/contracts/refs.ts';
 import { reasonOf } from './errors.ts';
 import type { Web } from './web.ts';
 
@@ -18,6 +23,14 @@ interface SlackUser {
   readonly name?: string;
   readonly deleted?: boolean;
   readonly is_bot?: boolean;
+  readonly team_id?: string;
+  readonly enterprise_user?: { readonly enterprise_id?: string };
+  /** From another workspace, met in a shared channel. */
+  readonly is_stranger?: boolean;
+  /** A guest of several channels, or of one. */
+  readonly is_restricted?: boolean;
+  readonly is_ultra_restricted?: boolean;
+  readonly is_email_confirmed?: boolean;
   readonly tz?: string;
   readonly profile?: { readonly real_name?: string; readonly display_name?: string; readonly email?: string };
 }
@@ -32,6 +45,22 @@ interface SlackChannel {
   readonly user?: string;
 }
 
+interface SlackGroup {
+  readonly id: string;
+  readonly name?: string;
+  readonly handle?: string;
+  readonly user_count?: number | string;
+  readonly is_external?: boolean;
+  /** In seconds; 0 while it is in use. */
+  readonly date_delete?: number;
+}
+
+/** Which workspace we are in, and which organisation of several workspaces, if any. */
+interface Home {
+  readonly team_id?: string;
+  readonly enterprise_id?: string;
+}
+
 interface Page {
   readonly response_metadata?: { readonly next_cursor?: string };
 }
@@ -42,6 +71,8 @@ export interface Directory {
   profile(person: PersonRef): Promise<Profile | undefined>;
   channels(typed: string): Promise<Options>;
   people(typed: string): Promise<Options>;
+  groups(typed: string): Promise<Options>;
+  members(groupId: string): Promise<readonly PersonRef[]>;
   nameOf(conversation: ConversationRef): Promise<string | undefined>;
 }
 
@@ -50,6 +81,8 @@ export function createDirectory(web: Web, log: Log, now: () => Date): Directory 
   const emails = createMemory<PersonRef>(now);
   const profiles = createMemory<Profile>(now);
   const names = createMemory<string>(now);
+  const homes = createMemory<Home>(now);
+  const home = async (): Promise<Home> => (await homes('', () => web.call<Home>('auth.test', {}))) ?? {};
   const channelList = createListing<SlackChannel>(now, log, (page) =>
     listChannels(web, (channels) => page(channels.filter((channel) => channel.is_archived !== true))),
   );
@@ -59,8 +92,8 @@ export function createDirectory(web: Web, log: Log, now: () => Date): Directory 
 
   return {
     personByEmail: (email) =>
-      emails(email.trim().toLowerCase(), () => lookupByEmail(web, email.trim().toLowerCase())),
-    profile: (person) => profiles(person.id, () => lookupProfile(web, person.id)),
+      emails(email.trim().toLowerCase(), () => lookupByEmail(web, email.trim().toLowerCase(), home)),
+    profile: (person) => profiles(person.id, () => lookupProfile(web, person.id, home)),
     channels: async (typed) => {
       const wanted = typed.trim().replace(/^#/, '').toLowerCase();
       const known = await channelList();
@@ -71,7 +104,7 @@ export function createDirectory(web: Web, log: Log, now: () => Date): Directory 
     },
     people: async (typed) => {
       const wanted = typed.trim().replace(/^@/, '').toLowerCase();
-      const known = await peopleList();
+      const [known, here] = await Promise.all([peopleList(), home()]);
       return ranked(known, wanted, (user) => [
         nameOfUser(user),
         user.name ?? '',
@@ -80,9 +113,19 @@ export function createDirectory(web: Web, log: Log, now: () => Date): Directory 
       ]).map((user) => ({
         value: formatTarget({ kind: 'person', platform: 'slack', id: user.id }),
         label: nameOfUser(user),
-        ...(user.profile?.email === undefined ? {} : { hint: user.profile.email }),
+        ...hintOf(user, here),
       }));
     },
+    groups: async (typed) => {
+      const wanted = typed.trim().replace(/^@/, '').toLowerCase();
+      return ranked(await groupsOf(web), wanted, (group) => [
+        group.handle ?? '',
+        group.name ?? '',
+        group.id,
+      ]).map(groupOption);
+    },
+    // Asked each time: who has left a group decides nothing any more.
+    members: (groupId) => membersOf(web, groupId),
     nameOf: (conversation) =>
       names(conversation.id, async () => {
         const channel = await infoOf(web, conversation.id);
@@ -159,28 +202,89 @@ function createListing<T>(
   };
 }
 
-async function lookupByEmail(web: Web, email: string): Promise<PersonRef | undefined> {
+async function lookupByEmail(
+  web: Web,
+  email: string,
+  home: () => Promise<Home>,
+): Promise<PersonRef | undefined> {
   if (!/^[^\s@]+@[^\s@]+$/.test(email)) {
     return undefined;
   }
   try {
     const { user } = await web.call<{ user: SlackUser }>('users.lookupByEmail', { email });
-    return user.deleted === true ? undefined : { kind: 'person', platform: 'slack', id: user.id };
+    // An address that another workspace claims for somebody is not known to be theirs.
+    const unknown = user.deleted === true || emailOf(user, await home()) === undefined;
+    return unknown ? undefined : { kind: 'person', platform: 'slack', id: user.id };
   } catch (error) {
     return undefinedWhenGone(error);
   }
 }
 
-async function lookupProfile(web: Web, id: string): Promise<Profile | undefined> {
+async function lookupProfile(web: Web, id: string, home: () => Promise<Home>): Promise<Profile | undefined> {
   try {
     const { user } = await web.call<{ user: SlackUser }>('users.info', { user: id });
+    const here = await home();
+    const email = emailOf(user, here);
+    const standing = standingOf(user, here);
     return {
       name: nameOfUser(user),
-      ...(user.profile?.email === undefined ? {} : { email: user.profile.email.toLowerCase() }),
+      ...(email === undefined ? {} : { email }),
+      ...(standing === undefined ? {} : { standing }),
       ...(user.tz === undefined ? {} : { timeZone: user.tz }),
     };
   } catch (error) {
     return undefinedWhenGone(error);
+  }
+}
+
+/** Whether somebody is no member of ours. What Slack doesn't say speaks for them; a home that differs against them. */
+function standingOf(user: SlackUser, home: Home): Profile['standing'] {
+  const sameTeam = user.team_id === undefined || home.team_id === undefined || user.team_id === home.team_id;
+  const organisation = user.enterprise_user?.enterprise_id;
+  const sameOrganisation = organisation !== undefined && organisation === home.enterprise_id;
+  if (user.is_stranger === true || !(sameTeam || sameOrganisation)) {
+    return 'stranger';
+  }
+  return user.is_restricted === true || user.is_ultra_restricted === true ? 'guest' : undefined;
+}
+
+/** An address that our workspace vouches for: of its members and guests, once they have confirmed it. */
+function emailOf(user: SlackUser, home: Home): string | undefined {
+  const vouched = standingOf(user, home) !== 'stranger' && user.is_email_confirmed !== false;
+  return vouched ? user.profile?.email?.toLowerCase() : undefined;
+}
+
+function hintOf(user: SlackUser, home: Home): { readonly hint?: string } {
+  if (standingOf(user, home) === 'stranger') {
+    return { hint: 'from another workspace' };
+  }
+  return user.profile?.email === undefined ? {} : { hint: user.profile.email };
+}
+
+/** The user groups in use; none where Slack doesn't let us see any. */
+async function groupsOf(web: Web): Promise<readonly SlackGroup[]> {
+  try {
+    const answer = await web.call<{ usergroups: readonly SlackGroup[] }>('usergroups.list', {
+      include_count: true,
+    });
+    return answer.usergroups.filter((group) => group.is_external !== true && (group.date_delete ?? 0) === 0);
+  } catch (error) {
+    if (reasonOf(error) === 'missing_scope' || reasonOf(error) === 'plan_upgrade_required') {
+      return [];
+    }
+    throw error;
+  }
+}
+
+/** Who is in a user group; nobody when it is gone. */
+async function membersOf(web: Web, groupId: string): Promise<readonly PersonRef[]> {
+  try {
+    const { users } = await web.call<{ users: readonly string[] }>('usergroups.users.list', {
+      usergroup: groupId,
+    });
+    return users.map((id) => ({ kind: 'person', platform: 'slack', id }));
+  } catch (error) {
+    return undefinedWhenGone(error) ?? [];
   }
 }
 
@@ -240,6 +344,16 @@ async function listPeople(web: Web, page: (people: readonly SlackUser[]) => void
 
 function nameOfUser(user: SlackUser): string {
   return [user.profile?.display_name, user.profile?.real_name, user.name, user.id].find(Boolean) ?? user.id;
+}
+
+function groupOption(group: SlackGroup): Options[number] {
+  const people = Number(group.user_count ?? Number.NaN);
+  const size = Number.isNaN(people) ? '' : people === 1 ? ', 1 person' : `, ${people} people`;
+  return {
+    value: formatGroup({ platform: 'slack', id: group.id }),
+    label: `@${group.handle ?? group.id}`,
+    hint: `${group.name ?? 'user group'}${size}`,
+  };
 }
 
 function channelOption(channel: SlackChannel): Options[number] {

@@ -57,6 +57,16 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     message: "Slack doesn't let a bot write to another bot.",
     fix: 'Choose a person.',
   },
+  no_such_subteam: {
+    code: 'TARGET_GONE',
+    message: "Slack doesn't know this user group any more.",
+    fix: 'Choose another group, or name people.',
+  },
+  plan_upgrade_required: {
+    code: 'PERMISSION_DENIED',
+    message: 'This Slack workspace has no user groups: its plan does not include them.',
+    fix: 'Name people in place of a group.',
+  },
   messages_tab_disabled: {
     code: 'TARGET_GONE',
     message: "The app's Messages tab is switched off, so nobody can be written to directly.",

@@ -23,6 +23,7 @@ export const SCOPES: Readonly<Record<string, string>> = {
   'groups:read': 'to offer private channels that the bot is in',
   'channels:history': 'to check after a broken connection whether a message arrived, in public channels',
   'groups:history': 'the same in private channels',
+  'usergroups:read': 'to let a user group decide about approvals',
   'app_mentions:read': 'to answer when it is mentioned',
 };
 

@@ -20,6 +20,11 @@ export interface Profile {
   readonly email?: string;
   /** IANA name, as `Europe/Paris`. */
   readonly timeZone?: string;
+  /**
+   * `guest`: let in by the organisation, and not one of its own. `stranger`: from another organisation, in a shared
+   * channel say; the platform vouches for none of their claims. Left out: a member.
+   */
+  readonly standing?: 'guest' | 'stranger';
 }
 
 /**

@@ -35,3 +35,9 @@ export const demoChannels = [
   { id: 'sales-pql', name: 'sales-pql' },
   { id: 'data-alerts', name: 'data-alerts' },
 ] as const;
+
+/** Groups, as other platforms keep them. */
+export const demoGroups = [
+  { id: 'marketing', name: 'marketing', people: ['priya', 'mia'] },
+  { id: 'sales', name: 'sales', people: ['mia', 'tom'] },
+] as const;

@@ -17,6 +17,11 @@ export interface PeopleOptions {
 }
 
 const fields = 'p.id, p.email, p.name, p.role, p.time_zone as "timeZone"';
+/** What people may do who are no members, until an admin says otherwise. */
+const rolesOfOthers: Readonly<Record<NonNullable<Profile['standing']>, Role>> = {
+  guest: 'viewer',
+  stranger: 'none',
+};
 const freshForMs = 60 * 60 * 1000;
 
 /** Everybody we have met. One person has one row, and one identity on each platform; e-mail joins them. */
@@ -76,9 +81,13 @@ export class People {
     const [row] = await sql.query<{ id: number }>(
       `insert into people (email, name, role, time_zone) values ($1, $2, $3, $4)
        on conflict (email) do update set name = excluded.name returning id`,
-      [email, profile.name, this.options.defaultRole, profile.timeZone ?? 'UTC'],
+      [email, profile.name, this.roleToBegin(profile), profile.timeZone ?? 'UTC'],
     );
     return (row as { id: number }).id;
+  }
+
+  private roleToBegin({ standing }: Profile): Role {
+    return standing === undefined ? this.options.defaultRole : rolesOfOthers[standing];
   }
 
   /** The identity of the same person on another platform; undefined when they were never seen there. */
@@ -102,7 +111,9 @@ export class People {
 
   /** Whoever may decide about holds by their role. */
   async deciding(roles: readonly Role[]): Promise<readonly Person[]> {
-    return this.db.query<Person>(`select ${fields} from people p where role = any($1) order by name`, [roles]);
+    return this.db.query<Person>(`select ${fields} from people p where role = any($1) order by name`, [
+      roles,
+    ]);
   }
 
   /** The person with this verified address; undefined when nobody was met with it. */
@@ -111,6 +122,51 @@ export class People {
       email.trim().toLowerCase(),
     ]);
     return person;
+  }
+
+  /** Everybody whose name or address holds what was typed, most powerful first, with the places where they are known. */
+  async matching(typed: string): Promise<readonly (Person & { readonly knownAs: readonly string[] })[]> {
+    return this.db.query(
+      `select ${fields},
+              array(select i.platform || ':@' || i.platform_id from identities i where i.person_id = p.id order by 1) as "knownAs"
+         from people p where strpos(lower(p.name || ' ' || coalesce(p.email, '')), lower($1)) > 0
+        order by array_position(array['admin', 'approver', 'editor', 'viewer', 'none'], p.role), p.name`,
+      [typed.trim()],
+    );
+  }
+
+  /** Whether the configuration says that this person is an admin: then nobody can say otherwise. */
+  isAdminByConfiguration({ email }: Pick<Person, 'email'>): boolean {
+    return email !== null && this.options.admins.includes(email);
+  }
+
+  /** Gives a person a role in this transaction; `refused` says why not, and is asked once nobody else can change roles. */
+  async giveRole(
+    sql: Sql,
+    id: number,
+    role: Role,
+  ): Promise<{ readonly before: Person; readonly refused?: 'configured' | 'last admin' }> {
+    const admins = await sql.query<{ id: number }>(
+      `select id from people where role = 'admin' or id = $1 order by id for update`,
+      [id],
+    );
+    const [before] = (await sql.query<Person>(`select ${fields} from people p where id = $1`, [id])) as [
+      Person,
+    ];
+    if (role !== 'admin' && this.isAdminByConfiguration(before)) {
+      return { before, refused: 'configured' };
+    }
+    if (role !== 'admin' && before.role === 'admin' && admins.length === 1) {
+      return { before, refused: 'last admin' };
+    }
+    await sql.query('update people set role = $2 where id = $1', [id, role]);
+    return { before };
+  }
+
+  /** Writes a person down by an address alone, to have a role once a platform vouches for it. */
+  async expect(email: string): Promise<Person> {
+    const id = await this.create(this.db, email, { name: email });
+    return (await this.byId(id)) as Person;
   }
 
   async byId(id: number): Promise<Person | undefined> {

@@ -19,7 +19,7 @@ function no(error: string, more: Json = {}): Json {
 }
 
 const METHODS: Readonly<Record<string, Handler>> = {
-  'auth.test': () => ({ ok: true, user_id: BOT, team_id: TEAM, bot_id: 'B0BOT' }),
+  'auth.test': (state) => ({ ok: true, user_id: BOT, team_id: TEAM, bot_id: 'B0BOT', ...state.home }),
   'chat.postMessage': postMessage,
   'chat.postEphemeral': (state, args) => {
     const channel = placeOf(state, args);
@@ -84,6 +84,23 @@ const METHODS: Readonly<Record<string, Handler>> = {
   'users.lookupByEmail': (state, args) => {
     const user = state.users.find(({ email }) => email !== undefined && email === args['email']);
     return user === undefined ? no('users_not_found') : { ok: true, user: userJson(user) };
+  },
+  'usergroups.list': (state) => ({
+    ok: true,
+    usergroups: state.groups.map(({ id, handle, name, users, disabled }) => ({
+      id,
+      team_id: TEAM,
+      is_usergroup: true,
+      handle,
+      name,
+      user_count: users.length,
+      is_external: false,
+      date_delete: disabled === true ? 1_700_000_000 : 0,
+    })),
+  }),
+  'usergroups.users.list': (state, args) => {
+    const group = state.groups.find(({ id }) => id === args['usergroup']);
+    return group === undefined ? no('no_such_subteam') : { ok: true, users: group.users };
   },
   'views.open': (state, args) => openView(state, args, true),
   'views.push': (state, args) => openView(state, args, false),
@@ -264,11 +281,16 @@ function channelJson(channel: State['channels'][number]): Json {
 function userJson(user: State['users'][number]): Json {
   return {
     id: user.id,
+    team_id: TEAM,
+    is_email_confirmed: true,
+    is_restricted: false,
+    is_ultra_restricted: false,
     name: user.name.toLowerCase().replace(/ /g, '.'),
     deleted: user.deleted === true,
     is_bot: false,
     tz: user.tz,
     profile: { real_name: user.name, display_name: '', email: user.email },
+    ...user.more,
   };
 }
 

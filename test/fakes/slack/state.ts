@@ -20,6 +20,16 @@ export interface FakeUser {
   readonly email?: string;
   readonly tz?: string;
   readonly deleted?: boolean;
+  /** As Slack has it: `team_id`, `is_stranger`, `is_restricted`, `is_email_confirmed`, … */
+  readonly more?: Json;
+}
+
+export interface FakeGroup {
+  readonly id: string;
+  readonly handle: string;
+  readonly name: string;
+  readonly users: string[];
+  readonly disabled?: boolean;
 }
 
 export interface FakeChannel {
@@ -54,6 +64,9 @@ export const APP = 'A0FAKE';
 export interface State {
   readonly users: FakeUser[];
   readonly channels: FakeChannel[];
+  /** What `auth.test` says beside the usual: `enterprise_id`. */
+  home: Json;
+  readonly groups: FakeGroup[];
   readonly messages: Posted[];
   readonly directs: Map<string, string>;
   readonly views: Map<string, OpenView>;
@@ -85,6 +98,8 @@ export function emptyState(users: readonly FakeUser[] = [], channels: readonly F
       { id: 'C0GENERAL', name: 'general' },
       ...channels,
     ],
+    home: {},
+    groups: [],
     messages: [],
     directs: new Map(),
     views: new Map(),
