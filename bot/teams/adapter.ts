@@ -75,15 +75,12 @@ export function createAdapter(config: AdapterConfig): Adapter {
     loaded ??= load(config);
     return loaded;
   };
+  const bot = { id: `28:${config.appId}`, name: 'Activate' };
   const within = async <T>(at: Address, work: (sdk: Sdk, context: TurnContext) => Promise<T>): Promise<T> => {
     const ready = await sdk();
     return result(async (keep) => {
-      const reference = {
-        channelId: CHANNEL,
-        serviceUrl: at.serviceUrl,
-        bot: { id: `28:${config.appId}`, name: 'Activate' },
-        conversation: { id: at.conversation, isGroup: false, conversationType: '', name: '' },
-      };
+      const conversation = { id: at.conversation, isGroup: false, conversationType: '', name: '' };
+      const reference = { channelId: CHANNEL, serviceUrl: at.serviceUrl, bot, conversation };
       await ready.adapter.continueConversationAsync(config.appId, reference, async (context) =>
         keep(await work(ready, context)),
       );
@@ -112,7 +109,11 @@ export function createAdapter(config: AdapterConfig): Adapter {
       return hear(await sdk(), authorization, activity, handle);
     },
     send: (to, activity) =>
-      within(to, async (_, context) => (await context.sendActivity(activity))?.id ?? ''),
+      within(to, async (_, context) => {
+        // The turn has an id that the SDK made up, and would answer to it.
+        context.activity.id = '';
+        return (await context.sendActivity(activity))?.id ?? '';
+      }),
     update: (at, id, activity) =>
       within(at, async (_, context) => void (await context.updateActivity({ ...activity, id }))),
     remove: (at, id) => within(at, (_, context) => context.deleteActivity(id)),
@@ -128,7 +129,7 @@ export function createAdapter(config: AdapterConfig): Adapter {
     open: (serviceUrl, person) =>
       create(serviceUrl, {
         isGroup: false,
-        bot: { id: `28:${config.appId}`, name: 'Activate' },
+        bot,
         members: [{ id: person }],
         channelData: { tenant: { id: config.tenantId } },
         tenantId: config.tenantId,

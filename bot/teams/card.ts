@@ -187,33 +187,39 @@ function withMark(body: readonly Element[], mark: string): readonly Element[] {
 
 /** Elements within the size of a message. What people can press is kept; the last of the rest is shortened, then goes. */
 export function within(body: readonly Element[], most: number, losses: string[]): readonly Element[] {
-  const size = (elements: readonly Element[]): number => JSON.stringify(elements).length;
-  if (size(body) <= most) {
+  const kept = body.map((element) => ({ element, size: sizeOf(element) }));
+  let total = kept.reduce((sum, { size }) => sum + size, 0);
+  if (total <= most) {
     return body;
   }
-  const kept = [...body];
-  const parts = body.length;
-  let shortened = 0;
   // 200 characters in hand for the note below.
-  while (kept.length > 0 && size(kept) > most - 200) {
-    const at = kept.findLastIndex((element) => element.type !== 'ActionSet');
-    const last = kept[at];
-    if (last === undefined) {
-      kept.pop();
-      continue;
+  const room = most - 200;
+  let shortened = false;
+  while (kept.length > 0 && total > room) {
+    const at = kept.findLastIndex(({ element }) => element.type !== 'ActionSet');
+    const [last] = kept.splice(at, 1);
+    const shorter = last === undefined || at === -1 ? undefined : shorten(last.element, total - room);
+    total -= last?.size ?? 0;
+    if (shorter !== undefined && sizeOf(shorter) <= room - total) {
+      kept.splice(at, 0, { element: shorter, size: sizeOf(shorter) });
+      total += sizeOf(shorter);
+      shortened = true;
     }
-    const shorter = shorten(last, size(kept) - (most - 200));
-    shortened += shorter === undefined ? 0 : 1;
-    kept.splice(at, 1, ...(shorter === undefined ? [] : [shorter]));
   }
-  const dropped = parts - kept.length;
-  losses.push(`The card was too long for Teams: ${dropped} of ${parts} parts were left out.`);
+  const dropped = body.length - kept.length;
+  losses.push(`The card was too long for Teams: ${dropped} of ${body.length} parts were left out.`);
   const note =
-    dropped === 0 && shortened > 0
+    dropped === 0 && shortened
       ? '… The rest did not fit into this message.'
       : `… ${dropped} more parts did not fit into this message.`;
-  const tail = kept.findLastIndex((element) => element.type !== 'ActionSet') + 1;
-  return [...kept.slice(0, tail), small(note), ...kept.slice(tail)];
+  const elements = kept.map(({ element }) => element);
+  const tail = elements.findLastIndex((element) => element.type !== 'ActionSet') + 1;
+  return [...elements.slice(0, tail), small(note), ...elements.slice(tail)];
+}
+
+/** Characters of an element in its list, the comma included. */
+function sizeOf(element: Element): number {
+  return JSON.stringify(element).length + 1;
 }
 
 /** A table, a box or a text by as much shorter; undefined when nothing worth showing would be left. */

@@ -36,8 +36,7 @@ const ACTIONS = 10;
 export function teamsManifest(commands: readonly ManifestCommand[], options: ManifestOptions): object {
   const { appId, version } = options;
   const url = options.url.replace(/\/+$/, '');
-  const ordered = commands.toSorted((a, b) => Number(b.alone) - Number(a.alone));
-  const list = ordered.slice(0, LISTED).map(({ name, summary }) => ({
+  const list = listed(commands).map(({ name, summary }) => ({
     title: cut(name, 128),
     description: cut(summary, 4000),
   }));
@@ -95,6 +94,12 @@ export function teamsManifest(commands: readonly ManifestCommand[], options: Man
         }
       : {}),
   };
+}
+
+/** The commands that people are reminded of: help, and those that need no other word. */
+function listed(commands: readonly ManifestCommand[]): readonly ManifestCommand[] {
+  const rank = ({ name, alone }: ManifestCommand): number => (name === 'help' ? 0 : alone ? 1 : 2);
+  return commands.toSorted((a, b) => rank(a) - rank(b)).slice(0, LISTED);
 }
 
 /** The app package as Teams takes it: the manifest and two icons, zipped. */

@@ -168,9 +168,9 @@ function runs(text: Rich, style: Style): readonly TextRun[] {
   });
 }
 
-/** Spaces at the beginning and in a row, which a client would show as one. */
+/** Spaces in a row, which a client would show as one. */
 function kept(text: string): string {
-  return apart(text.replace(/^ +| {2,}/g, (spaces) => '\u00A0'.repeat(spaces.length)));
+  return apart(text.replace(/ {2,}/g, (spaces) => '\u00A0'.repeat(spaces.length)));
 }
 
 /** Formatted text as one line of Markdown, for a fact or a line with a mention. */
