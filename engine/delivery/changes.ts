@@ -288,12 +288,15 @@ function withoutUnfit<T>(
 async function commit<T>(planned: PlannedRun, group: Group<T>, verdicts: Verdicts): Promise<void> {
   const { refused, doubtful, later } = verdicts;
   const isTold = (entry: PlanEntry): boolean => !refused.has(entry) && !later.has(entry);
-  for (const { seq, entries } of group.chunks) {
-    if (refused.size + later.size === 0 || entries.every(isTold)) {
+  const all = refused.size + later.size === 0;
+  for (const chunk of group.chunks) {
+    const { seq } = chunk;
+    // Its entries are unpacked only where they are looked at.
+    if (all || chunk.entries.every(isTold)) {
       await planned.commit(seq, 'all');
       continue;
     }
-    const places = [...entries.entries()];
+    const places = [...chunk.entries.entries()];
     await planned.commit(seq, new Set(places.flatMap(([at, entry]) => (isTold(entry) ? [at] : []))), {
       doubtful: new Set(places.flatMap(([at, entry]) => (doubtful.has(entry) ? [at] : []))),
       later: new Map(

@@ -1,10 +1,10 @@
 import type { KeyOrder } from '../contracts/source.ts';
 import {
-  type Change,
   chunkSize,
   fieldStarts,
   lineStarts,
   type NewSnapshotChunk,
+  type PlanEntry,
   packLines,
   rowOf,
 } from './chunks.ts';
@@ -12,7 +12,11 @@ import { doubtfulLine, isDoubtful, possibleLines } from './doubt.ts';
 import { compareKeys, unknownField } from './keys.ts';
 
 /** Lines in key order with changes in key order worked in. */
-export function applyEntries(lines: Buffer, entries: readonly Change[], orders: readonly KeyOrder[]): Buffer {
+export function applyEntries(
+  lines: Buffer,
+  entries: readonly PlanEntry[],
+  orders: readonly KeyOrder[],
+): Buffer {
   const parts: Uint8Array[] = [];
   let kept = 0;
   for (const entry of entries) {

@@ -29,17 +29,13 @@ export interface NewSnapshotChunk extends Omit<SnapshotChunk, 'lines'> {
 
 export type ChangeKind = 'added' | 'changed' | 'removed';
 
-/** One change. `line` is the row as it is now, `previous` as it was told last. */
-export interface Change {
+/** One change of a plan. `line` is the row as it is now, `previous` as it was told last. */
+export interface PlanEntry {
   readonly kind: ChangeKind;
   /** Nobody has to hear of it; the snapshot takes it in all the same. */
   readonly silent: boolean;
   readonly line?: Buffer;
   readonly previous?: Buffer;
-}
-
-/** One change of a plan. */
-export interface PlanEntry extends Change {
   /** As people read it. */
   readonly key: string;
 }
@@ -196,34 +192,35 @@ export function packEntries(
   };
 }
 
-/** The entries of a plan chunk. Their positions are how outcomes name them. */
-export function decodeEntries(packed: Uint8Array, keyWidth: number): readonly PlanEntry[] {
-  return unpackEntries(packed).map((entry) => ({ ...entry, key: keyText(rowOf(entry), keyWidth) }));
-}
-
-/** Entries without their keys, which are not free. */
-export function unpackEntries(packed: Uint8Array): readonly Change[] {
+/** The entries of a plan chunk. Their positions are how outcomes name them. Their keys, which are not free, can be left out. */
+export function decodeEntries(packed: Uint8Array, keyWidth: number | 'no keys'): readonly PlanEntry[] {
   const bytes = decompress(packed);
-  const entries: Change[] = [];
+  const entries: PlanEntry[] = [];
   for (let at = 0; at < bytes.length; ) {
     const head = bytes[at] as number;
     const middle = at + 9 + bytes.readUInt32LE(at + 1);
     const end = middle + bytes.readUInt32LE(at + 5);
     const line = bytes.subarray(at + 9, middle);
     const previous = bytes.subarray(middle, end);
-    entries.push({
+    const entry: { -readonly [field in keyof PlanEntry]: PlanEntry[field] } = {
       kind: kinds[head & 3] as ChangeKind,
       silent: (head & silentBit) !== 0,
-      ...(line.length > 0 ? { line } : {}),
-      ...(previous.length > 0 ? { previous } : {}),
-    });
+      key: keyWidth === 'no keys' ? '' : keyText(line.length > 0 ? line : previous, keyWidth),
+    };
+    if (line.length > 0) {
+      entry.line = line;
+    }
+    if (previous.length > 0) {
+      entry.previous = previous;
+    }
+    entries.push(entry);
     at = end;
   }
   return entries;
 }
 
 /** The line that an entry is about, as it is now or was: its key is the same. */
-export function rowOf({ line, previous }: Change): Buffer {
+export function rowOf({ line, previous }: PlanEntry): Buffer {
   return line ?? previous ?? Buffer.alloc(0);
 }
 
