@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDispatch } from '../../bot/dispatch.ts';
 import { dispatchOf } from '../../bot/roof.ts';
 import { createCommands } from '../../commands/index.ts';
 import { connectors } from '../../connectors/index.ts';
-import type { Dispatch, Origin } from '../../engine/contracts/chat.ts';
-import { ROLES } from '../../engine/contracts/command.ts';
+import type { Dispatch, Origin, Reply } from '../../engine/contracts/chat.ts';
+import { ROLES, type Role } from '../../engine/contracts/command.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Fields } from '../../engine/contracts/form.ts';
-import type { Raw } from '../../engine/contracts/refs.ts';
+import type { Invocation, PersonRef, Raw } from '../../engine/contracts/refs.ts';
 import { createVault } from '../../engine/secrets.ts';
+import type { Services } from '../../engine/services.ts';
 import { startApp, type TestApp } from '../support/app.ts';
+import { silentLog } from '../support/log.ts';
 
 const commands = createCommands(connectors);
 const above = commands.filter((command) => ROLES.indexOf(command.access) > ROLES.indexOf('viewer'));
@@ -70,8 +74,8 @@ function field(name: string) {
   return { field: name, from: { type: 'column', column: name } };
 }
 
-/** What only a far side can offer; its connector's own tests ask for it. */
-const elsewhere = ['lists', 'projects'];
+/** What only a far side can offer, or a run that waits; their own tests ask for it. */
+const elsewhere = ['lists', 'projects', 'pendingNames'];
 
 describe('a viewer', () => {
   it('has commands to be kept from', () => {
@@ -107,6 +111,7 @@ describe('a viewer', () => {
       sql: 'select id, name from accounts',
       destination: 'crm',
       object: 'activate.people',
+      model: 'pql',
     };
     const admin: Origin = { ...viewer, person: app.by.person };
 
@@ -119,5 +124,199 @@ describe('a viewer', () => {
 
     expect(reply.kind === 'card' ? reply.card.tone : reply.kind).not.toBe('bad');
     expect(await written(name)).toMatchObject({ outcome: 'ok' });
+  });
+});
+
+describe('whoever has too small a role', () => {
+  /** Everything that a command could do goes through these. */
+  function watched(): { readonly services: Services; readonly touched: () => number } {
+    let count = 0;
+    const services: unknown = new Proxy(() => undefined, {
+      get: () => {
+        count += 1;
+        return services;
+      },
+      apply: () => {
+        count += 1;
+        throw new ActivateError('UNAVAILABLE', 'Asked for in a test.');
+      },
+    });
+    return { services: services as Services, touched: () => count };
+  }
+
+  const draft = { id: 7, step: 1, command: '', answers: { name: 'x' } };
+
+  function dispatchFor(role: Role, services: Services, noted: string[]): Dispatch {
+    return createDispatch({
+      commands,
+      services,
+      identify: async () => ({ id: '1', name: 'Mia', email: undefined, role, timeZone: 'UTC' }),
+      drafts: {
+        start: async () => draft,
+        get: async () => draft,
+        keep: async () => undefined,
+        drop: async () => undefined,
+      },
+      audit: async ({ outcome }) => void noted.push(outcome),
+      link: async () => 'https://activate.example/form/x',
+      log: silentLog,
+    });
+  }
+
+  /** The ways in which a command is asked for: typed, pressed, submitted, gone back in, closed, through its own page. */
+  function waysTo(fields: Fields): readonly Raw[] {
+    const filled = Object.fromEntries(
+      Object.entries(fields).map(([name, { widget }]) => [
+        name,
+        widget.type === 'choice' ? (widget.options[0]?.value ?? '') : '1',
+      ]),
+    );
+    const step = { draft: '7', step: '1' };
+    return [
+      {},
+      filled,
+      { ...filled, ...step },
+      { ...filled, ...step, back: 'true' },
+      { ...filled, ...step, closed: 'true' },
+      { ...filled, asked: 'true' },
+      { ...filled, linked: 'true' },
+    ];
+  }
+
+  const pairs = commands.flatMap((command) =>
+    ROLES.filter((role) => ROLES.indexOf(role) < ROLES.indexOf(command.access)).map(
+      (role) => [role, command.name, command] as const,
+    ),
+  );
+
+  it('is every role below the command, and nobody may do anything without one', () => {
+    expect(commands.filter(({ access }) => access === 'none')).toEqual([]);
+    expect(pairs.length).toBeGreaterThan(commands.length);
+  });
+
+  it.each(pairs)('%s gets nothing of %s, and the refusal is written down', async (role, name, command) => {
+    const { services, touched } = watched();
+    const noted: string[] = [];
+    const blind = dispatchFor(role, services, noted);
+    const fields = command.fields as Fields;
+
+    for (const input of waysTo(fields)) {
+      expect(await blind.run({ command: name, input }, viewer)).toMatchObject({
+        kind: 'card',
+        card: { title: 'You may not do that' },
+      });
+    }
+    for (const [field, { widget }] of Object.entries(fields)) {
+      const offered = await blind.options(name, field, '', { draft: '7' }, viewer);
+      expect(widget.type === 'lookup' ? offered : []).toEqual([]);
+    }
+    expect(touched()).toBe(0);
+    expect(noted).toEqual(waysTo(fields).map(() => 'refused'));
+  });
+
+  it.each(commands.map((command) => [command.access, command.name, command] as const))(
+    '%s gets through to %s',
+    async (role, name, command) => {
+      const { services } = watched();
+      const noted: string[] = [];
+      const seeing = dispatchFor(role, services, noted);
+
+      for (const input of waysTo(command.fields as Fields)) {
+        await seeing.run({ command: name, input }, viewer);
+      }
+      expect(noted).not.toContain('refused');
+    },
+  );
+});
+
+describe('every button that an admin is shown', () => {
+  /** Commands that only look, with what they need to show something. */
+  const looks = [
+    'home',
+    'list',
+    'show pql',
+    'history pql',
+    'why pql 1',
+    'help',
+    'models',
+    'destinations',
+    'people',
+    'whoami',
+    'draft',
+    'audit pql',
+    'audit verify',
+    'mask pql',
+    'approvals',
+    'errors sync-objects',
+    'show sync-objects',
+    'show sync-audiences',
+    'show sync-files',
+    'show sync-tasks',
+    'sql select 1 as id',
+  ];
+
+  function buttonsOf(reply: Reply): readonly Invocation[] {
+    const blocks = reply.kind === 'card' ? reply.card.blocks : [];
+    return blocks
+      .flatMap((block) => (block.type === 'actions' ? block.actions : []))
+      .flatMap((action) =>
+        action.type === 'button'
+          ? [action.run]
+          : action.type === 'menu'
+            ? action.options.map(({ run }) => run)
+            : [],
+      );
+  }
+
+  it('does nothing for whoever may do nothing', async () => {
+    const admin: Origin = { person: app.by.person, conversation: app.by.conversation, direct: true };
+    const shown = new Map<string, Invocation>();
+    for (const line of looks) {
+      const reply = await dispatch.typed(line, admin);
+      expect([line, reply.kind === 'card' ? reply.card.tone : reply.kind]).not.toEqual([line, 'bad']);
+      for (const run of buttonsOf(reply)) {
+        shown.set(JSON.stringify(run), run);
+      }
+    }
+    expect(shown.size).toBeGreaterThan(40);
+    const stranger: Origin = { ...viewer, person: { ...viewer.person, id: 'tom' } };
+    const { id } = await app.app.identify(stranger.person);
+    await app.db.query(`update people set role = 'none' where id = $1`, [Number(id)]);
+
+    for (const run of shown.values()) {
+      expect([run, await dispatch.run(run, stranger)]).toMatchObject([
+        run,
+        { card: { title: 'You may not do that' } },
+      ]);
+    }
+    const refused = await app.db.query(`select from audit where kind = 'refusal' and person_id = $1`, [
+      Number(id),
+    ]);
+    expect(refused).toHaveLength(shown.size);
+  });
+});
+
+describe('a role', () => {
+  it('holds from the next call on, however short ago the person was looked up', async () => {
+    const person: PersonRef = { ...app.by.person, id: 'priya' };
+    const origin: Origin = { person, conversation: app.by.conversation };
+    const { id } = await app.app.identify(person);
+    const give = (role: Role) =>
+      app.db.query('update people set role = $2 where id = $1', [Number(id), role]);
+    const titleOf = async (): Promise<string> => {
+      const reply = await dispatch.typed('errors sync-objects', origin);
+      return reply.kind === 'card' ? reply.card.title : '';
+    };
+
+    await give('editor');
+    expect(await titleOf()).toBe('No row of sync-objects is refused');
+    await give('viewer');
+    expect(await titleOf()).toBe('You may not do that');
+    await give('editor');
+    expect(await titleOf()).toBe('No row of sync-objects is refused');
+    const [looked] = await app.db.query<{ checked_at: Date }>(
+      `select checked_at from identities where platform = 'local' and platform_id = 'priya'`,
+    );
+    expect(Date.now() - (looked?.checked_at.getTime() ?? 0)).toBeLessThan(60 * 60_000);
   });
 });
