@@ -5,7 +5,7 @@ import { field } from '../engine/contracts/form.ts';
 import type { ApproverPlace, Services } from '../engine/services.ts';
 import { defineCommand } from './define.ts';
 import { matching } from './lookups.ts';
-import { policyLookups } from './policy-fields.ts';
+import { policyLookups } from './syncs/policy.ts';
 
 export const approvers = defineCommand({
   name: 'approvers',

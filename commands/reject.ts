@@ -1,6 +1,6 @@
 import { field } from '../engine/contracts/form.ts';
 import { defineCommand } from './define.ts';
-import { pendingNames, planFields } from './plan-fields.ts';
+import { pendingNames, planFields } from './syncs/plan.ts';
 
 export const reject = defineCommand({
   name: 'reject',

@@ -1,5 +1,5 @@
 import { defineCommand } from './define.ts';
-import { pendingNames, planFields } from './plan-fields.ts';
+import { pendingNames, planFields } from './syncs/plan.ts';
 
 export const review = defineCommand({
   name: 'review',

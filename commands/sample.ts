@@ -2,7 +2,7 @@ import { context, text } from '../engine/cards/build.ts';
 import type { Block } from '../engine/contracts/card.ts';
 import { field } from '../engine/contracts/form.ts';
 import { defineCommand } from './define.ts';
-import { pendingNames, planFields } from './plan-fields.ts';
+import { pendingNames, planFields } from './syncs/plan.ts';
 
 const rowsShown = 30;
 const shows = { all: 'All', added: 'Added', changed: 'Changed', removed: 'Removed' } as const;

@@ -19,8 +19,8 @@ import { findingBlocks, queryLookups } from '../alert-steps.ts';
 import { type AnyCommand, defineCommand } from '../define.ts';
 import { matching } from '../lookups.ts';
 import { shownFinding } from '../personal.ts';
-import { answersOf as policyAnswers, policyFields, policyLookups, policyOf } from '../policy-fields.ts';
 import { rawOf } from '../raw.ts';
+import { answersOf as policyAnswers, policyFields, policyLookups, policyOf, policySteps } from './policy.ts';
 
 /** One of the ways in which people make syncs that are no alerts. */
 export interface SyncKind {
@@ -168,7 +168,7 @@ function stepsOf(kind: SyncKind): readonly Step<Services>[] {
     required,
     ...(step === last ? { check: checkedWhole(kind, step) } : {}),
   }));
-  return [query(kind), found(kind), ...steps, when(kind), approval(kind), preview(kind)];
+  return [query(kind), found(kind), ...steps, when(kind), ...approval(kind), preview(kind)];
 }
 
 /** The last of a kind's own steps is passed once its destination agrees to the whole. */
@@ -265,15 +265,13 @@ function when(kind: SyncKind): Step<Services> {
   };
 }
 
-/** What has to be approved: what is usual for such a sync, until somebody says otherwise. */
-function approval(kind: SyncKind): Step<Services> {
-  return {
-    title: 'Approval',
-    fields: () => Object.keys(policyFields),
+/** What has to be approved, and by whom: what is usual for such a sync, until somebody says otherwise. */
+function approval(kind: SyncKind): readonly Step<Services>[] {
+  return policySteps.map((step) => ({
+    ...step,
     required: ['ask'],
     prepare: async (raw, caller, services) => {
-      const draft = await draftOf(kind, raw, caller, services);
-      const usual = await services.approvals.usual(draft);
+      const usual = await services.approvals.usual(await draftOf(kind, raw, caller, services));
       return {
         intro: [
           text('A run that would do something risky waits here until somebody has seen the rows and agreed.'),
@@ -286,7 +284,7 @@ function approval(kind: SyncKind): Step<Services> {
       await draftOf(kind, raw, caller, services);
       return {};
     },
-  };
+  }));
 }
 
 function preview(kind: SyncKind): Step<Services> {

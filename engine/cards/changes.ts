@@ -9,15 +9,18 @@ const shown = 40;
 export function changesCard(changes: readonly DocumentChange[], how: 'planned' | 'applied'): Card {
   const real = changes.filter((change) => change.action !== 'none');
   const same = changes.length - real.length;
+  const waiting = real.filter(({ waits }) => waits === true).length;
   const title =
     real.length === 0
       ? 'Nothing to change'
       : how === 'planned'
         ? `${count(real.length, 'change')} to make`
-        : `${count(real.length, 'change')} made`;
+        : waiting === 0
+          ? `${count(real.length, 'change')} made`
+          : `${count(real.length - waiting, 'change')} made, ${waiting} to be approved`;
   return {
     title,
-    tone: how === 'applied' ? 'good' : 'neutral',
+    tone: how === 'planned' ? 'neutral' : waiting > 0 ? 'warning' : 'good',
     blocks: [
       ...real.slice(0, shown).flatMap(changeBlocks),
       ...(real.length > shown ? [context(`${shown} of ${real.length}`)] : []),
@@ -29,9 +32,10 @@ export function changesCard(changes: readonly DocumentChange[], how: 'planned' |
   };
 }
 
-function changeBlocks({ kind, name, action, differences }: DocumentChange): readonly Block[] {
+function changeBlocks({ kind, name, action, differences, waits }: DocumentChange): readonly Block[] {
+  const sign = waits === true ? '⏳ ' : action === 'create' ? '➕ ' : '✏️ ';
   return [
-    text(action === 'create' ? '➕ ' : '✏️ ', `${kind} `, bold(name)),
+    text(sign, `${kind} `, bold(name), ...(waits === true ? [' waits for approval'] : [])),
     ...differences.slice(0, 10).map((one) => context(code(one.path), ` ${words(one)}`)),
   ];
 }

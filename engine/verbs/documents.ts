@@ -177,6 +177,7 @@ class Books {
       changes.flatMap(({ kind, name, action }) => (kind === 'model' && action !== 'none' ? [name] : [])),
     );
     const made: DocumentChange[] = [];
+    const waiting = new Set<string>();
     for (const change of changes) {
       const { kind, name, action } = change;
       const model = kind === 'alert' ? wanted.alerts[name]?.model : wanted.syncs[name]?.model;
@@ -192,10 +193,14 @@ class Books {
           throw whileApplying(thrown, [`${kind}s`, name], lineOf);
         }
         made.push({ ...change, waits: true });
+        waiting.add(model ?? '');
       }
     }
     await this.markPersonal(wanted, altered, lineOf, by);
-    return made;
+    // A model is stored with what uses it, and waits with it.
+    return made.map((change) =>
+      change.kind === 'model' && waiting.has(change.name) ? { ...change, waits: true } : change,
+    );
   }
 
   /** Once the models are there: they are stored with what uses them. */

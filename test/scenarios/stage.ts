@@ -244,6 +244,7 @@ syncs:
     model: accounts
     destination: far-side-${number}
     schedule: 0 0 1 1 *
+    approval: { ask: never }
 ${far.settings.trim().replaceAll(/^/gm, '    ')}
 `;
 }

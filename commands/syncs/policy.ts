@@ -1,10 +1,10 @@
-import type { Lookup } from '../engine/contracts/command.ts';
-import { ActivateError } from '../engine/contracts/errors.ts';
-import { type Fields, field, splitMany } from '../engine/contracts/form.ts';
-import type { Raw } from '../engine/contracts/refs.ts';
-import { type ApprovalPolicy, approvalPolicy, askings } from '../engine/model/policy.ts';
-import type { Services } from '../engine/services.ts';
-import { numberOr } from './syncs/numbers.ts';
+import type { Lookup, Step } from '../../engine/contracts/command.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { type Fields, field, splitMany } from '../../engine/contracts/form.ts';
+import type { Raw } from '../../engine/contracts/refs.ts';
+import { type ApprovalPolicy, approvalPolicy, askings } from '../../engine/model/policy.ts';
+import type { Services } from '../../engine/services.ts';
+import { numberOr } from './numbers.ts';
 
 const yesNo = { true: 'Yes', false: 'No' } as const;
 const limitHelp =
@@ -29,6 +29,15 @@ export const policyFields = {
   others: field.optional(field.choice({ label: 'Not who asked for it', of: yesNo })),
   expires: field.optional(field.number({ label: 'Hours to decide', min: 0.01, max: 720 })),
 } as const satisfies Fields;
+
+/** First when it asks, and then, unless it never does, who decides. */
+export const policySteps: readonly Pick<Step<Services>, 'title' | 'fields'>[] = [
+  { title: 'Approval', fields: () => ['ask', 'firstRun', 'adds', 'changes', 'removes'] },
+  {
+    title: 'Who decides',
+    fields: (raw) => (raw['ask'] === 'never' ? [] : ['shrinks', 'approvers', 'quorum', 'others', 'expires']),
+  },
+];
 
 export const policyLookups: Readonly<Record<string, Lookup<Services>>> = {
   approvers: async (typed, _raw, caller, services) => services.approvals.candidates(typed, caller),

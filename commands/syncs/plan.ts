@@ -1,7 +1,7 @@
-import type { Lookup } from '../engine/contracts/command.ts';
-import { field } from '../engine/contracts/form.ts';
-import type { Services } from '../engine/services.ts';
-import { matching } from './lookups.ts';
+import type { Lookup } from '../../engine/contracts/command.ts';
+import { field } from '../../engine/contracts/form.ts';
+import type { Services } from '../../engine/services.ts';
+import { matching } from '../lookups.ts';
 
 /** Which hold somebody means: what it is about, and the first characters of the plan that they saw. */
 export const planFields = {
