@@ -21,7 +21,7 @@ const block = /^([ \t]*)secrets:[^\n]*(?:\n(?:\1[ \t]+[^\n]*|[ \t]*(?=\n|$)))*/g
  * A text that a person typed, a file say, without what is secret in it: by shape, by the name it is given, and by where
  * it stands. References to the environment stay.
  */
-export function withoutSecretsInText(text: string): string {
+function withoutSecretsInText(text: string): string {
   return scrubbed(
     text
       .replaceAll(block, (all, indent: string) =>

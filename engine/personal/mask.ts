@@ -85,7 +85,7 @@ export function masked(text: string): string {
 }
 
 /** One value of a column: masked when the column is personal, and else gone through. */
-export function maskCell(column: string, value: string, personal: PersonalColumns): string {
+function maskCell(column: string, value: string, personal: PersonalColumns): string {
   const kind = personal.get(column);
   return kind === undefined ? masked(value) : maskValue(kind, value);
 }
