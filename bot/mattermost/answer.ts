@@ -9,16 +9,7 @@ import type { Features } from './features.ts';
 import { filesOf } from './files.ts';
 import { type Carried, type Dialog, drawForm, type Place } from './form.ts';
 import { choicesFor } from './lookups.ts';
-import {
-  type Desk,
-  drawFor,
-  editCard,
-  marked,
-  type Posted,
-  type Posting,
-  postCard,
-  type Spot,
-} from './post.ts';
+import { type Desk, drawFor, editCard, type Posted, type Posting, postCard, type Spot } from './post.ts';
 import type { CommandAnswer } from './web.ts';
 
 /** A question as heard, with every way back to who asked it. */
@@ -29,8 +20,6 @@ export interface Asked {
   readonly place: Place;
   /** Opens one dialog, for three seconds on older servers. */
   readonly trigger?: string;
-  /** The pressed message is one that only its reader sees. */
-  readonly ephemeral?: boolean;
   /** The dialog that was submitted and is still open. */
   readonly dialog?: Carried;
   /** What the answer to the server's call can carry; `none` once it was given, or when there is no call. */
@@ -241,7 +230,7 @@ async function tellEverybody(
 
 async function replacePressed(parts: Parts, card: Card, asked: Asked): Promise<Body> {
   const { pressed } = asked.place;
-  if (pressed === undefined || asked.ephemeral === true) {
+  if (pressed === undefined || pressed.ephemeral === true) {
     return tellCaller(parts, card, asked);
   }
   try {
@@ -260,7 +249,7 @@ async function replacePressed(parts: Parts, card: Card, asked: Asked): Promise<B
 async function updated(parts: Parts, card: Card, pressed: Posted): Promise<Body> {
   const drawn = await drawFor(parts, card, { ...pressed, post: pressed.id });
   const before = await parts.web.getPost(pressed.id);
-  const props = { ...marked(before.props), attachments: drawn.attachments };
+  const props = { ...before.props, attachments: drawn.attachments };
   return { update: { message: drawn.message, props } };
 }
 

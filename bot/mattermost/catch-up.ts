@@ -1,6 +1,7 @@
 import type { Log } from '../../engine/contracts/log.ts';
 import { isClosed } from './errors.ts';
 import type { Heard } from './heard.ts';
+import { insist } from './insist.ts';
 import type { Desk } from './post.ts';
 import type { Receiver } from './receive.ts';
 
@@ -8,6 +9,7 @@ import type { Receiver } from './receive.ts';
 const MISSED_MS = 60 * 60_000;
 /** A post can be claimed a moment before one that the server took earlier. */
 const OVERLAP_MS = 60_000;
+const RETRY_MS = 1000;
 
 interface Parts {
   readonly desk: Desk;
@@ -15,6 +17,7 @@ interface Parts {
   readonly heard: Heard;
   readonly log: Log;
   readonly now: () => Date;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -23,7 +26,7 @@ interface Parts {
  * first start there is neither, and nothing is read.
  */
 export async function catchUp(
-  { desk, receiver, heard, log, now }: Parts,
+  { desk, receiver, heard, log, now, signal }: Parts,
   began: Date | undefined,
 ): Promise<void> {
   const last = (await heard.last()) ?? began;
@@ -31,12 +34,13 @@ export async function catchUp(
     return;
   }
   const since = Math.max(last.getTime() - OVERLAP_MS, now().getTime() - MISSED_MS);
-  for (const channel of await ownChannels(desk)) {
+  const about = { log, signal, firstWaitMs: RETRY_MS };
+  for (const channel of await insist(() => ownChannels(desk), about)) {
     if (channel.last_post_at < since) {
       continue;
     }
     try {
-      const { order, posts } = await desk.web.getPostsSince(channel.id, since, false);
+      const { order, posts } = await insist(() => desk.web.getPostsSince(channel.id, since, false), about);
       const missed = order
         .flatMap((id) => (posts[id] === undefined ? [] : [posts[id]]))
         .filter((post) => post.create_at >= since && post.delete_at === 0)

@@ -8,6 +8,9 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** Our own name of the failure that the server's certificate is none we trust. */
+export const UNTRUSTED = 'certificate';
+
 interface Meaning {
   readonly code: ErrorCode;
   readonly message: string;

@@ -18,7 +18,13 @@ export interface Place {
   /** The command's own address for answers; good for 30 minutes and 5 answers. */
   readonly responseUrl?: string;
   /** The message whose button was pressed, which can be in another channel than the answers. */
-  readonly pressed?: { readonly id: string; readonly channel: string; readonly thread?: string };
+  readonly pressed?: {
+    readonly id: string;
+    readonly channel: string;
+    readonly thread?: string;
+    /** One that only its reader sees: it can't be edited. */
+    readonly ephemeral?: boolean;
+  };
 }
 
 /** What a dialog of ours brings back beside what was typed. */

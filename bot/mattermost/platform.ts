@@ -10,6 +10,7 @@ import { type Features, featuresOf } from './features.ts';
 import { filesOf } from './files.ts';
 import type { Heard } from './heard.ts';
 import { createHttp } from './http.ts';
+import { insist } from './insist.ts';
 import { channelOf, type Desk, editCard, MARK, postCard } from './post.ts';
 import { createReceiver, type Receiver, type SeenPost } from './receive.ts';
 import { createSeal } from './seal.ts';
@@ -21,6 +22,8 @@ import { readAuthorities, Web } from './web.ts';
 /** The server's clock and ours may differ by this much. */
 const SKEW_MS = 60_000;
 const PAGE = 200;
+/** The wait before a server that can't be reached at the start is tried again; it doubles with each failure. */
+const RETRY_MS = 1000;
 
 export interface MattermostConfig {
   /** Of the server, as `https://chat.example.com`. */
@@ -77,7 +80,8 @@ export function createMattermost(config: MattermostConfig): Platform {
   return {
     ...createSender(desk),
     receive: async (dispatch: Dispatch, signal: AbortSignal) => {
-      features = await detect(web, callbackUrl, log);
+      const { reconnectMs = RETRY_MS } = config;
+      features = await insist(() => detect(web, callbackUrl, log), { log, signal, firstWaitMs: reconnectMs });
       const answers = createAnswerer({ ...desk, dispatch, features: () => features });
       const { heard, submitWithinMs } = config;
       const receiver = createReceiver({
@@ -92,7 +96,7 @@ export function createMattermost(config: MattermostConfig): Platform {
         ...(submitWithinMs === undefined ? {} : { submitWithinMs }),
       });
       http.listen(receiver.hear, signal);
-      await slash.register();
+      await insist(slash.register, { log, signal, firstWaitMs: reconnectMs });
       await listen(
         { ...config, desk, receiver, slash, now, ...(ca === undefined ? {} : { ca }) },
         signal,
@@ -132,7 +136,7 @@ async function listen(
     connected: (hello) => {
       const version = /^(\d+\.\d+\.\d+)/.exec(String(hello.data['server_version'] ?? ''))?.[1];
       versionSeen(version);
-      catchUp(parts, began).catch(fail);
+      catchUp({ ...parts, signal }, began).catch(fail);
       began ??= parts.now();
     },
     heard: (event) => {

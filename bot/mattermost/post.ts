@@ -153,22 +153,15 @@ async function join(desk: Desk, channel: string): Promise<boolean> {
   }
 }
 
-/** Replaces a post of the bot. Its mark stays, for somebody may still be looking for it. */
+/** Replaces a post of the bot. What else it carries stays: the mark above all, that somebody may still look for. */
 export async function editCard(desk: Desk, card: Card, posted: Posted): Promise<void> {
   const drawn = await drawFor(desk, card, { ...posted, post: posted.id });
   const before = await desk.web.getPost(posted.id);
   await desk.web.patchPost({
     id: posted.id,
     message: drawn.message,
-    props: { ...marked(before.props), attachments: drawn.attachments },
+    props: { ...before.props, attachments: drawn.attachments },
   });
-}
-
-/** The part of a post's props that is ours and stays. */
-export function marked(
-  props: Readonly<Record<string, unknown>> | undefined,
-): Readonly<Record<string, unknown>> {
-  return props?.[MARK] === undefined ? {} : { [MARK]: props[MARK] };
 }
 
 /** The channel of a target: a person's is that of their direct messages. */

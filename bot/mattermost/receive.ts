@@ -186,7 +186,12 @@ function pressedBy(
   const inThread = thread === undefined ? {} : { thread };
   const place: Place = {
     ...(home ?? { channel: seen.channel, ...inThread, ...seen.direct }),
-    pressed: { id: seen.post, channel: seen.channel, ...inThread },
+    pressed: {
+      id: seen.post,
+      channel: seen.channel,
+      ...inThread,
+      ...(ephemeral === undefined ? {} : { ephemeral }),
+    },
   };
   return {
     origin: originOf(seen.user, place),
@@ -194,7 +199,6 @@ function pressedBy(
     place,
     via: 'action',
     ...(seen.trigger === undefined ? {} : { trigger: seen.trigger }),
-    ...(ephemeral === undefined ? {} : { ephemeral }),
   };
 }
 

@@ -1,11 +1,13 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Command } from '@mattermost/types/integrations';
-import { ActivateError } from '../../engine/contracts/errors.ts';
+import { ActivateError, asActivateError } from '../../engine/contracts/errors.ts';
 import type { Log } from '../../engine/contracts/log.ts';
-import { isClosed } from './errors.ts';
+import type { Me } from './directory.ts';
+import { isClosed, refusalOf } from './errors.ts';
 import type { Web } from './web.ts';
 
 const TRIGGER = 'activate';
+const DUPLICATE = 'api.command.duplicate_trigger.app_error';
 /** A token that is not known is looked for again at most this often. */
 const AGAIN_MS = 60_000;
 
@@ -24,7 +26,7 @@ export function createSlash(parts: {
   readonly url: string;
   /** Of commands that an admin created by hand. */
   readonly tokens: readonly string[];
-  readonly me: () => Promise<{ readonly id: string; readonly username: string }>;
+  readonly me: () => Promise<Me>;
 }): Slash {
   const { web, log, now, url } = parts;
   let tokens = new Set(parts.tokens);
@@ -43,31 +45,37 @@ export function createSlash(parts: {
     tokens = found;
   };
 
-  const ofTeam = async (
-    team: string,
-    me: { readonly id: string; readonly username: string },
-    name: string,
-  ): Promise<string | undefined> => {
+  const made = async (team: string, me: Me, name: string): Promise<string | undefined> => {
+    const commands = await web.getCustomTeamCommands(team);
+    const there = commands.find((command) => command.trigger === TRIGGER && command.delete_at === 0);
+    if (there === undefined) {
+      return (await web.addCommand(wanted(team, me.username, url))).token;
+    }
+    if (there.url === url) {
+      return there.token;
+    }
+    if (there.creator_id !== me.id) {
+      log.warn({ team: name }, 'Another command /activate is there already: change its address by hand');
+      return undefined;
+    }
+    return (await web.editCommand({ ...there, ...wanted(team, me.username, url) })).token;
+  };
+
+  const ofTeam = async (team: string, me: Me, name: string): Promise<string | undefined> => {
     try {
-      const commands = await web.getCustomTeamCommands(team);
-      const there = commands.find((command) => command.trigger === TRIGGER && command.delete_at === 0);
-      if (there === undefined) {
-        return (await web.addCommand(wanted(team, me.username, url))).token;
-      }
-      if (there.url === url) {
-        return there.token;
-      }
-      if (there.creator_id !== me.id) {
-        log.warn({ team: name }, 'Another command /activate is there already: change its address by hand');
-        return undefined;
-      }
-      return (await web.editCommand({ ...there, ...wanted(team, me.username, url) })).token;
+      // Another process may create it in the same moment: then it is there at the second look.
+      return await made(team, me, name).catch((error: unknown) =>
+        refusalOf(error)?.id === DUPLICATE ? made(team, me, name) : Promise.reject(error),
+      );
     } catch (error) {
-      if (!isClosed(error)) {
+      const { code, retry, message } = asActivateError(error);
+      if (retry !== 'never' || code === 'AUTH_REJECTED') {
         throw error;
       }
-      // Without the right to manage commands an admin creates it, and gives us its token.
-      if (parts.tokens.length === 0) {
+      if (!isClosed(error)) {
+        log.warn({ team: name, url, reason: message }, 'The command /activate could not be created');
+      } else if (parts.tokens.length === 0) {
+        // Without the right to manage commands an admin creates it, and gives us its token.
         log.warn(
           { team: name, url },
           'The bot may not create the command /activate: create it by hand and set MATTERMOST_COMMAND_TOKENS',

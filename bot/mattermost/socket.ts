@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws';
 import type { Log } from '../../engine/contracts/log.ts';
+import { pause } from './insist.ts';
 
 const PING_MS = 30_000;
 const FIRST_WAIT_MS = 1000;
@@ -118,16 +119,4 @@ function readEvent(text: string): ServerEvent | undefined {
     // Not one of the server's frames; there is nothing to hear in it.
     return undefined;
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }

@@ -5,7 +5,7 @@ import { Agent, type BodyInit, FormData, fetch, type Response } from 'undici';
 import type { Attachment as File } from '../../engine/contracts/chat.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Attachment } from './card.ts';
-import { failure } from './errors.ts';
+import { failure, UNTRUSTED } from './errors.ts';
 import type { Dialog } from './form.ts';
 
 /** How long Mattermost may take for one call. */
@@ -172,12 +172,16 @@ export class Web extends mattermost.Client4 {
   private unanswered(options: Options, error: unknown): ActivateError {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-    if (NOT_SENT.has(code) || code.startsWith('CERT_') || code.includes('_CERT')) {
+    if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
+      return new ActivateError('UNAVAILABLE', `Mattermost's certificate is not trusted (${code}).`, {
+        cause: { status: 0, id: UNTRUSTED, message: code },
+        fix: 'Name the certificate of your own authority in MATTERMOST_CA_FILE.',
+      });
+    }
+    if (NOT_SENT.has(code)) {
       return new ActivateError('UNAVAILABLE', `Mattermost can't be reached (${code}).`, {
         cause: error,
-        fix: code.includes('CERT')
-          ? 'Name the certificate of your own authority in MATTERMOST_CA_FILE.'
-          : 'Check MATTERMOST_URL and the network between Activate and Mattermost.',
+        fix: 'Check MATTERMOST_URL and the network between Activate and Mattermost.',
       });
     }
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -206,8 +210,6 @@ const NOT_SENT = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'UND_ERR_CONNECT_TIMEOUT',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
 ]);
 
 /** The path of a call without what may be private: ids and addresses. */

@@ -179,6 +179,29 @@ describe.each(VERSIONS)('hearing %s', (version) => {
     expect(fake.state.commands.map(({ url }) => url)).toEqual(['https://bot.example/mattermost/command']);
   });
 
+  it('waits for a server that is still starting, and shares the command with a process that starts beside it', async () => {
+    await end();
+    fake = await startFakeMattermost({ version });
+    fake.fail('GET /users/me', { kind: 'status', status: 503 }, { kind: 'reset' });
+    const heard = createHeard(own.db);
+    const twin = createMattermost({
+      url: fake.url,
+      token: TOKEN,
+      callbackUrl: 'https://bot.example',
+      secretKey: 'k'.repeat(32),
+      heard,
+      log: silentLog,
+      reconnectMs: 10,
+    });
+    const signal = new AbortController();
+
+    await Promise.all([listen(), twin.receive(new Scripted(), signal.signal)]);
+
+    expect(fake.state.commands).toHaveLength(1);
+    expect(await fake.command('help')).toBe(200);
+    signal.abort();
+  });
+
   it('takes the token of a command that an admin made by hand, when it may make none itself', async () => {
     await end();
     await start({ rights: { commands: false } }, ['t'.repeat(26)]);
@@ -306,6 +329,25 @@ describe.each(VERSIONS)('hearing %s', (version) => {
 
     expect(newest(sales()).message).toBe('#### Stopped');
     expect(fake.dialog()).toBeUndefined();
+    expect(fake.violations).toEqual([]);
+  });
+
+  it('asks the same below a message that only its reader sees, and answers beside it', async () => {
+    const run = { command: 'stop', input: {} };
+    const stopButton = { type: 'button', label: 'Stop', confirm: 'Stop?', run } as const;
+    dispatch.answer = ({ command }) =>
+      command === 'stop'
+        ? { kind: 'card', card: { title: 'Stopped', blocks: [], fallback: 'x' }, to: 'pressed' }
+        : { kind: 'card', card: card('New', { type: 'actions', actions: [stopButton] }), to: 'caller' };
+    await fake.command('mine');
+
+    await fake.press(newest(sales()), 'Stop');
+    await fake.submit({});
+
+    expect(sales().map(({ message, ephemeral }) => [message, ephemeral])).toEqual([
+      ['#### New\n\nHello', MAYA],
+      ['#### Stopped', MAYA],
+    ]);
     expect(fake.violations).toEqual([]);
   });
 
