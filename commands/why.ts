@@ -117,7 +117,8 @@ function stepBlock(step: WhyStep, { rejection, sync }: Why): Block {
     rejection !== undefined && step.runId >= rejection.firstRunId && step.runId <= rejection.lastRunId;
   const what =
     step.kind === 'changed' && step.changed.length > 0 ? `changed (${step.changed.join(', ')})` : step.kind;
-  const by = step.person === null ? step.cause : `${step.cause}, asked by ${step.person}`;
+  const asked = step.person === null ? step.cause : `${step.cause}, asked by ${step.person}`;
+  const by = step.approvedBy === null ? asked : `${asked}, approved by ${step.approvedBy}`;
   const outcome = refused ? 'refused' : step.delivered ? 'taken' : 'not delivered';
   return text(`${moment(step.at, sync.timeZone)}: `, bold(what), `, ${outcome}. Run ${step.runId} (${by}).`);
 }

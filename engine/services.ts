@@ -86,6 +86,8 @@ export interface WhyStep {
   readonly cause: string;
   /** Who asked for the run. */
   readonly person: string | null;
+  /** Who approved it, where it had to be. */
+  readonly approvedBy: string | null;
   readonly kind: ChangeKind;
   /** Columns that changed. */
   readonly changed: readonly string[];

@@ -6,6 +6,7 @@ import { type ActivateError, asActivateError } from '../contracts/errors.ts';
 import { parseTarget } from '../contracts/refs.ts';
 import type { Framework } from '../frameworks/framework.ts';
 import type { Outbox } from '../messages/outbox.ts';
+import { auditRun, isWorthAuditing } from '../store/audit.ts';
 import { holdOfRun } from '../store/holds.ts';
 import { modelById } from '../store/models.ts';
 import {
@@ -18,7 +19,14 @@ import {
   releaseRun,
   runById,
 } from '../store/runs.ts';
-import { type Failure, type FrameworkId, noteResent, type Sync, syncById } from '../store/syncs.ts';
+import {
+  type Failure,
+  type FrameworkId,
+  noteResent,
+  noteWrote,
+  type Sync,
+  syncById,
+} from '../store/syncs.ts';
 import { type DeliverParts, deliverPlan, leaveInDoubt } from './deliver.ts';
 import { type HealthParts, reportHealth } from './health.ts';
 import { type Layout, type ReadParts, readModel } from './read.ts';
@@ -174,7 +182,19 @@ async function end(
     error: outcome.error,
   } as const;
   await showProgress(parts, ended, sync, signal);
-  await finishRun(parts.db, run.id, { state, counts, error: outcome.error, at: parts.now() });
+  if (run.held && (state === 'done' || !(await parts.plans.isUntouched(run.id)))) {
+    // One that was stopped before its first write leaves the next one the first.
+    await noteWrote(parts.db, sync.id);
+  }
+  const ending = { state, counts, error: outcome.error, at: parts.now() } as const;
+  if (isWorthAuditing(run, counts, outcome.error)) {
+    await parts.db.transaction(async (sql) => {
+      await finishRun(sql, run.id, ending);
+      await auditRun(sql, sync, run, counts, outcome.error, ending.at);
+    });
+  } else {
+    await finishRun(parts.db, run.id, ending);
+  }
   if (run.held) {
     await followHold(parts, run, signal);
   }

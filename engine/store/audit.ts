@@ -234,9 +234,15 @@ export function auditLine(row: AuditRow): string {
 }
 
 /**
- * Notes how a run ended, when it changed something, failed, was stopped or was asked for by a person. A scheduled run that
- * changed nothing is in the history alone. Like {@link writeAudit}, the last statement of a transaction.
+ * Whether a run belongs into the log: it did something, failed, or somebody asked for it. One that came by its schedule
+ * and found nothing to do stands in the history alone.
  */
+export function isWorthAuditing(run: Run, counts: RunCounts, error: RunError | null): boolean {
+  const did = Object.values(counts.done ?? {}).reduce((sum, number) => sum + number, counts.messages ?? 0);
+  return did > 0 || (counts.failed ?? 0) > 0 || error !== null || run.requestedBy !== null;
+}
+
+/** Writes down what a run came to; the last statement of a transaction. */
 export async function auditRun(
   sql: Sql,
   sync: Sync,
@@ -245,11 +251,6 @@ export async function auditRun(
   error: RunError | null,
   at: Date,
 ): Promise<void> {
-  const failed = counts.failed ?? 0;
-  const did = Object.values(counts.done ?? {}).reduce((sum, number) => sum + number, counts.messages ?? 0);
-  if (did === 0 && failed === 0 && error === null && run.requestedBy === null) {
-    return;
-  }
   const [person] = await sql.query<{ name: string }>('select name from people where id = $1', [
     run.requestedBy,
   ]);
@@ -263,7 +264,7 @@ export async function auditRun(
     input: { run: String(run.id), cause: run.cause, scope: run.scope },
     after: resultOf(counts, error),
     origin: null,
-    outcome: error?.code ?? (failed > 0 ? 'ROW_REJECTED' : 'ok'),
+    outcome: error?.code ?? ((counts.failed ?? 0) > 0 ? 'ROW_REJECTED' : 'ok'),
   });
 }
 

@@ -14,6 +14,7 @@ interface PlannedIn {
   readonly at: Date;
   readonly cause: string;
   readonly person: string | null;
+  readonly approvedBy: string | null;
   readonly layout: Layout;
   readonly entries: Buffer;
   readonly state: string;
@@ -54,6 +55,8 @@ async function stepsOf(
     const orders = JSON.parse(written) as Layout['key'];
     const found = await db.query<PlannedIn>(
       `select r.id as "runId", coalesce(r.finished_at, r.started_at, r.created_at) as at, r.cause, w.name as person,
+              (select string_agg(v.person, ', ' order by v.at) from holds h join votes v on v.hold_id = h.id
+                where h.run_id = r.id and v.approves) as "approvedBy",
               r.layout, p.entries, p.state
          from plan_chunks p join runs r on r.id = p.run_id left join people w on w.id = r.requested_by
         where r.sync_id = $1 and r.layout->>'key' = $4 and p.first_key <= $2 and p.last_key >= $2
@@ -76,6 +79,17 @@ function stepOf(planned: PlannedIn, key: string): readonly WhyStep[] {
   const now = read(entry.line);
   const before = read(entry.previous);
   const changed = entry.kind === 'changed' ? layout.columns.filter((_, at) => now[at] !== before[at]) : [];
-  const { runId, at, cause, person } = planned;
-  return [{ runId, at, cause, person, kind: entry.kind, changed, delivered: planned.state === 'committed' }];
+  const { runId, at, cause, person, approvedBy } = planned;
+  return [
+    {
+      runId,
+      at,
+      cause,
+      person,
+      approvedBy,
+      kind: entry.kind,
+      changed,
+      delivered: planned.state === 'committed',
+    },
+  ];
 }
