@@ -78,7 +78,7 @@ function commandsPage(): string {
   });
   return page(
     'Commands',
-    'Each of them can be typed after `/activate`, opened as a form, pressed as a button, or run in a terminal as `npx activate <command>`. Fields are given as `name=value` or `--name value`, values with spaces in quotes. In a terminal `--json` answers with data, and the exit code is 1 when a command could not be done. `npx activate manifest slack` prints the manifest of the Slack app.',
+    'Each of them can be typed after `/activate`, opened as a form, pressed as a button, or run in a terminal as `npx activate <command>`. Fields are given as `name=value` or `--name value`, values with spaces in quotes. In a terminal `--json` answers with data, and the exit code is 1 when a command could not be done. `npx activate manifest slack` prints the manifest of the Slack app, `npx activate manifest teams` that of the Teams app, or makes its package.',
     table(
       ['Command', 'What it does', 'Role'],
       all.map((command) => [`[${command.name}](#${command.name})`, command.summary, command.access]),
