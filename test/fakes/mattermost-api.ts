@@ -214,7 +214,7 @@ function listPosts({ state }: Server, { query }: Request, id = ''): Said {
 }
 
 /** What the server gives out of a post: without what its buttons carry. */
-export function postJson(post: FakePost): Json {
+function postJson(post: FakePost): Json {
   const attachments = ((post.props['attachments'] ?? []) as Json[]).map((attachment) => ({
     ...attachment,
     actions: ((attachment['actions'] ?? []) as Json[]).map(({ integration: _, ...action }) => action),
