@@ -24,7 +24,7 @@ export const approvers = defineCommand({
       field.lookups({
         label: 'Who decides',
         lookup: 'approvers',
-        help: 'People or groups. Left empty, whoever has the role approver.',
+        help: 'People or groups; anybody takes it back. Left empty, it says who decides now.',
       }),
     ),
   },
@@ -37,11 +37,13 @@ export const approvers = defineCommand({
       ),
     channels: (typed, _raw, caller, services) => services.places.search(typed, caller),
   },
-  run: async ({ destination, channel, who = [] }, caller, services) => {
+  run: async ({ destination, channel, who }, caller, services) => {
     const place = await placeOf(destination, channel, caller, services);
-    const entries = await services.approvals.entries(who);
-    await services.approvals.setApproversAt(place, entries, caller);
-    const names = await services.approvals.namesOf(entries);
+    if (who !== undefined) {
+      const named = who.filter((one) => one !== anybody);
+      await services.approvals.setApproversAt(place, await services.approvals.entries(named), caller);
+    }
+    const names = await services.approvals.namesOf(await services.approvals.approversAt(place));
     const where = destination ?? channel ?? '';
     const said =
       names.length === 0
@@ -49,13 +51,16 @@ export const approvers = defineCommand({
         : `At ${where} these decide, where a sync does not say so itself: ${names.join(', ')}.`;
     const card = {
       title: 'Who decides',
-      tone: 'good',
+      tone: who === undefined ? 'neutral' : 'good',
       blocks: [text(said), actions(button('Approvals', 'approvals'))],
       fallback: said,
     } as const;
     return { kind: 'card', to: 'caller', card };
   },
 });
+
+/** In place of people: nobody is named any more. */
+const anybody = 'anybody';
 
 async function placeOf(
   destination: string | undefined,
