@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Sql } from '../contracts/db.ts';
 import { type ConnectionRecord, connectionById } from '../store/connections.ts';
-import type { Basis } from '../store/holds.ts';
+import type { Basis, Hold } from '../store/holds.ts';
 import { type Model, modelById } from '../store/models.ts';
 import type { Plans } from '../store/plans.ts';
 import { type Sync, syncById } from '../store/syncs.ts';
 
 /** What a person is told of a part of a basis that is no longer what it was. */
-const words: Readonly<Record<string, string>> = {
+const words = {
   query: 'its query was changed',
   settings: 'its settings were changed',
   source: 'its warehouse was connected anew',
@@ -15,7 +15,7 @@ const words: Readonly<Record<string, string>> = {
   plan: 'the stored plan is not the one that was shown',
   before: 'what it would change was changed meanwhile',
   change: 'the stored change is not the one that was shown',
-};
+} as const satisfies Readonly<Record<string, string>>;
 
 /** A sync and its model as a plan was made with them, or as they are now. */
 export interface Planned {
@@ -51,10 +51,27 @@ export async function asItIs(sql: Sql, syncId: number): Promise<Planned | undefi
   return sync === undefined ? undefined : { sync, model: await modelById(sql, sync.modelId) };
 }
 
+/** One text for a question that was asked: what it is about, and which of several alike. People see and type its first characters. */
+export function fingerprintOf(basis: Basis, question: number | string): string {
+  return digest([basis, question]);
+}
+
+/** The same as {@link whatChanged}, for a hold whose basis may itself be another than the one that was shown. */
+export function changedSince(
+  hold: Pick<Hold, 'id' | 'runId' | 'basis' | 'fingerprint'>,
+  now: Basis,
+): string | undefined {
+  return fingerprintOf(hold.basis, hold.runId ?? hold.id) === hold.fingerprint
+    ? whatChanged(hold.basis, now)
+    : words.plan;
+}
+
 /** What is no longer as it was, as the rest of a sentence; undefined when nothing is. Parts that `now` lacks are not compared. */
 export function whatChanged(then: Basis, now: Basis): string | undefined {
   const changed = Object.keys(now).filter((part) => now[part] !== then[part]);
-  return changed.length === 0 ? undefined : changed.map((part) => words[part] ?? part).join(', and ');
+  return changed.length === 0
+    ? undefined
+    : changed.map((part) => (words as Readonly<Record<string, string>>)[part] ?? part).join(', and ');
 }
 
 /** SHA-256 in hex over a value, whatever order its names are in. */

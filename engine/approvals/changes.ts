@@ -12,7 +12,7 @@ import { type ConnectionKind, connectionNamed } from '../store/connections.ts';
 import { type Basis, type Hold, insertHold, notePerformed, votesOn } from '../store/holds.ts';
 import { modelById } from '../store/models.ts';
 import { type Sync, syncById } from '../store/syncs.ts';
-import { digest } from './basis.ts';
+import { changedSince, digest, fingerprintOf } from './basis.ts';
 import { namesOf, objectionTo, placesFor, policiesOf, quorumOf } from './deciders.ts';
 import { type DeskParts, tendHold } from './desk.ts';
 import { auditDecision } from './end.ts';
@@ -94,25 +94,44 @@ export class ChangeGate {
     );
   }
 
-  /** Carries out an approved change. What keeps it from being made is said on its card; it is not tried again. */
+  /**
+   * Carries out an approved change, once, however many processes try. What keeps it from being made is said on its card;
+   * it is not tried again.
+   */
   async carryOut(hold: Hold): Promise<void> {
     const { db } = this.parts;
     try {
       const kept = this.open(hold);
       const agreed = (await votesOn(db, hold.id)).filter((vote) => vote.approves).map(({ person }) => person);
-      await this.perform(kept.change, kept.by, this.record(kept, `made, approved by ${agreed.join(', ')}`));
-      await notePerformed(db, hold.id, null);
+      const now = await basisOfChange(db, kept.change);
+      const changed = now === undefined ? 'what it would change was deleted' : changedSince(hold, now);
+      if (changed !== undefined) {
+        throw new ActivateError('OUTDATED', `${changed[0]?.toUpperCase()}${changed.slice(1)}.`);
+      }
+      const record = this.record(kept, `made, approved by ${agreed.join(', ')}`);
+      await this.perform(kept.change, kept.by, async (sql) => {
+        // Part of what makes it: a process that dies right after has made it, and one that comes second makes nothing.
+        if (!(await notePerformed(sql, hold.id, null))) {
+          throw new ActivateError('EXISTS', 'It was made already.');
+        }
+        await record(sql);
+      });
     } catch (thrown) {
-      const { message, fix, retry } = asActivateError(thrown);
-      if (retry !== 'never') {
+      const error = asActivateError(thrown);
+      if (error.retry !== 'never') {
         throw thrown;
       }
-      await notePerformed(
-        db,
-        hold.id,
-        `It could not be made: ${message}${fix === undefined ? '' : ` ${fix}`}`,
-      );
+      await this.giveUp(hold, error);
     }
+  }
+
+  private async giveUp(hold: Hold, { message, fix }: ActivateError): Promise<void> {
+    const trouble = `It could not be made: ${message}${fix === undefined ? '' : ` ${fix}`}`;
+    await this.parts.db.transaction(async (sql) => {
+      if (await notePerformed(sql, hold.id, trouble)) {
+        await auditDecision(sql, hold, 'not made', null, trouble);
+      }
+    });
   }
 
   /** What a change would be made over, as it is now; undefined when that is gone. */
@@ -158,7 +177,7 @@ export class ChangeGate {
       runId: null,
       change: parts.vault.seal({ change: JSON.stringify(kept) }),
       basis,
-      fingerprint: digest([basis, id]),
+      fingerprint: fingerprintOf(basis, id),
       about: {
         sentence: sentenceOf(kept),
         reasons: reasonsOf(change, guarded),

@@ -12,15 +12,15 @@ import {
   lockHold,
   settleHold,
   touchHold,
-  votesOn,
 } from '../store/holds.ts';
 import type { Person } from '../store/people.ts';
 import { createPlans } from '../store/plans.ts';
 import { letRunGoOn } from '../store/runs.ts';
 import { pauseSync } from '../store/syncs.ts';
-import { asItIs, basisOfRun, whatChanged } from './basis.ts';
+import { asItIs, basisOfRun, changedSince } from './basis.ts';
 import { type DeciderParts, objectionTo, policiesOf, quorumOf } from './deciders.ts';
 import { auditDecision, endWithin } from './end.ts';
+import { countAgreed, standings } from './quorum.ts';
 
 export interface DecideParts extends DeciderParts {
   readonly db: Db;
@@ -71,12 +71,13 @@ export async function meant(db: Db, { name, plan }: Which, by: Caller): Promise<
 export async function approve(parts: DecideParts, which: Which, by: Caller): Promise<Hold> {
   const hold = await meant(parts.db, which, by);
   const policies = await mayDecide(parts, hold, by);
+  const standing = await standings(parts, hold, policies, by);
   const outcome = await parts.db.transaction(async (sql): Promise<Refusal | undefined> => {
     const locked = await openHold(sql, hold.id, by);
     if ('refusal' in locked) {
       return locked.refusal;
     }
-    const changed = await changedSince(parts, sql, locked);
+    const changed = await changedNow(parts, sql, locked);
     if (changed !== undefined) {
       const verdict = `${changed[0]?.toUpperCase()}${changed.slice(1)} since.`;
       await endWithin(sql, locked, { state: 'outdated', by: null, verdict });
@@ -87,9 +88,9 @@ export async function approve(parts: DecideParts, which: Which, by: Caller): Pro
     }
     const vote = { personId: Number(by.id), person: by.name, approves: true, reason: null };
     const counts = await castVote(sql, locked.id, vote);
-    const agreed = (await votesOn(sql, locked.id)).filter((one) => one.approves).length;
+    const agreed = await countAgreed(sql, locked.id, standing);
     const quorum = quorumOf(policies);
-    if (!counts) {
+    if (!counts && agreed < quorum) {
       return { message: `You agreed already: ${agreed} of ${quorum}.`, again: false };
     }
     if (agreed < quorum) {
@@ -217,15 +218,15 @@ async function openHold(sql: Sql, id: string, by: Caller): Promise<Hold | { read
 }
 
 /** What is no longer as it was shown, as the rest of a sentence. */
-async function changedSince(parts: DecideParts, sql: Sql, hold: Hold): Promise<string | undefined> {
+async function changedNow(parts: DecideParts, sql: Sql, hold: Hold): Promise<string | undefined> {
   if (hold.kind === 'change') {
     const now = await parts.changeBasis(sql, hold);
-    return now === undefined ? 'what it would change was deleted' : whatChanged(hold.basis, now);
+    return now === undefined ? 'what it would change was deleted' : changedSince(hold, now);
   }
   const planned = await asItIs(sql, hold.syncs[0] ?? 0);
   return planned === undefined || hold.runId === null
     ? 'the sync was deleted'
-    : whatChanged(hold.basis, await basisOfRun(sql, createPlans(sql), planned, hold.runId));
+    : changedSince(hold, await basisOfRun(sql, createPlans(sql), planned, hold.runId));
 }
 
 function refused(refusal: Refusal | undefined, hold: Hold): Hold {
@@ -239,7 +240,7 @@ function refused(refusal: Refusal | undefined, hold: Hold): Hold {
 
 /** Throws NOT_APPROVED unless a run that had been stopped was let go, and is still what was approved. */
 export function mustBeApproved(hold: Hold | undefined, now: Basis): void {
-  const changed = hold === undefined ? 'its approval is gone' : whatChanged(hold.basis, now);
+  const changed = hold === undefined ? 'its approval is gone' : changedSince(hold, now);
   if (hold?.state !== 'approved' || changed !== undefined) {
     const why = changed ?? `plan ${shortPlan(hold?.fingerprint ?? '')} was not approved`;
     throw new ActivateError('NOT_APPROVED', `Stopped: ${why}. What was not written yet will not be.`, {

@@ -37,7 +37,7 @@ export async function policyInForce(sql: Sql, sync: Sync): Promise<ApprovalPolic
   return { ...policy, approvers: [...(ofDestination.length > 0 ? ofDestination : ofChannel)] };
 }
 
-/** The policies that have a say in a hold, as they are now; undefined when a sync that it is about is gone. */
+/** The policies that have a say in a hold, as they are now; undefined when all syncs that it is about are gone. */
 export async function policiesOf(
   sql: Sql,
   syncs: readonly number[],
@@ -45,12 +45,11 @@ export async function policiesOf(
   const policies: ApprovalPolicy[] = [];
   for (const id of syncs) {
     const sync = await syncById(sql, id);
-    if (sync === undefined) {
-      return undefined;
+    if (sync !== undefined) {
+      policies.push(await policyInForce(sql, sync));
     }
-    policies.push(await policyInForce(sql, sync));
   }
-  return policies;
+  return policies.length === 0 ? undefined : policies;
 }
 
 /** How many have to agree, over all policies that have a say. */
@@ -68,26 +67,47 @@ export async function objectionTo(
   policies: readonly ApprovalPolicy[],
   who: Decider,
 ): Promise<string | undefined> {
-  if (ROLES.indexOf(who.role) < ROLES.indexOf('approver')) {
-    return `To decide this takes the role approver; yours is ${who.role}.`;
-  }
-  if (policies.some(({ others }) => others) && hold.requestedBy === Number(who.id)) {
-    return 'You asked for it, so somebody else has to decide.';
+  const bar = barTo(hold, policies, who);
+  if (bar !== undefined) {
+    return bar;
   }
   const delegated = (await delegatesOf(parts.db, hold.id)).some(
     ({ personId }) => personId === Number(who.id),
   );
-  if (delegated) {
-    return undefined;
+  return delegated || (await isNamedBy(parts, hold, policies, who))
+    ? undefined
+    : 'You are not among those who may decide this.';
+}
+
+/** What keeps this person from deciding, whoever named them. */
+export function barTo(
+  hold: Pick<Hold, 'requestedBy'>,
+  policies: readonly ApprovalPolicy[],
+  who: Pick<Decider, 'id' | 'role'>,
+): string | undefined {
+  if (ROLES.indexOf(who.role) < ROLES.indexOf('approver')) {
+    return `To decide this takes the role approver; yours is ${who.role}.`;
   }
+  return policies.some(({ others }) => others) && hold.requestedBy === Number(who.id)
+    ? 'You asked for it, so somebody else has to decide.'
+    : undefined;
+}
+
+/** Whether each policy names this person, or leaves it to whoever has the role. */
+export async function isNamedBy(
+  parts: DeciderParts,
+  hold: Pick<Hold, 'escalatedAt'>,
+  policies: readonly ApprovalPolicy[],
+  who: Decider,
+): Promise<boolean> {
   for (const { approvers, escalateTo } of policies) {
     const named = approvers.length === 0 || (await isAmong(parts, approvers, who));
     const later = hold.escalatedAt !== null && (await isAskedLater(parts, escalateTo, who));
     if (!named && !later) {
-      return 'You are not among those who may decide this.';
+      return false;
     }
   }
-  return undefined;
+  return true;
 }
 
 async function isAskedLater(

@@ -26,6 +26,7 @@ import { runById } from '../store/runs.ts';
 import { type DeciderParts, directPlaces, placeOf, policiesOf } from './deciders.ts';
 import { endHold } from './end.ts';
 import { sampleOf } from './sample.ts';
+import { takingTurns } from './turns.ts';
 
 export interface DeskParts extends DeciderParts {
   readonly db: Db;
@@ -41,7 +42,11 @@ export interface DeskParts extends DeciderParts {
 export async function tendHolds(parts: DeskParts, signal: AbortSignal): Promise<void> {
   for (const id of await holdsToTend(parts.db)) {
     signal.throwIfAborted();
-    await tendHold(parts, id, signal);
+    await tendHold(parts, id, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      // The others have their moments, too.
+      parts.log.warn({ hold: id, error: String(error) }, 'a hold could not be seen to');
+    });
   }
 }
 
@@ -50,16 +55,17 @@ export async function tendHolds(parts: DeskParts, signal: AbortSignal): Promise<
  * people asked, its end. One process at a time does this for a hold; another that comes meanwhile leaves it alone.
  */
 export async function tendHold(parts: DeskParts, id: string, signal: AbortSignal): Promise<void> {
-  await parts.db.transaction(async (sql) => {
-    const [lock] = await sql.query<{ held: boolean }>(
-      'select pg_try_advisory_xact_lock(731206, hashtext($1)) as held',
-      [id],
-    );
-    if (lock?.held !== true) {
-      return;
-    }
-    await see(parts, id, signal);
-  });
+  await takingTurns(parts.db, () =>
+    parts.db.transaction(async (sql) => {
+      const [lock] = await sql.query<{ held: boolean }>(
+        'select pg_try_advisory_xact_lock(731206, hashtext($1)) as held',
+        [id],
+      );
+      if (lock?.held === true) {
+        await see(parts, id, signal);
+      }
+    }),
+  );
 }
 
 async function see(parts: DeskParts, id: string, signal: AbortSignal): Promise<void> {

@@ -9,7 +9,7 @@ import type { Model } from '../store/models.ts';
 import type { Plans } from '../store/plans.ts';
 import type { Run } from '../store/runs.ts';
 import type { Sync } from '../store/syncs.ts';
-import { basisOfRun, digest } from './basis.ts';
+import { basisOfRun, fingerprintOf } from './basis.ts';
 import { type DeciderParts, namesOf, placesFor, policyInForce, quorumOf } from './deciders.ts';
 import { reasonsToHold } from './reasons.ts';
 
@@ -72,7 +72,7 @@ export async function holdOf(
     change: null,
     basis,
     // Two runs may plan the same: each is a question of its own.
-    fingerprint: digest([basis, run.id]),
+    fingerprint: fingerprintOf(basis, run.id),
     about: {
       sentence: planSentence(sync, await whereTo(parts, sync), totals),
       reasons,

@@ -27,9 +27,9 @@ export function reasonsToHold(policy: ApprovalPolicy, situation: Situation): rea
       return [
         ...guard,
         ...(policy.firstRun && first ? ['It is the first run that would write anything.'] : []),
-        ...over(policy.adds, totals.added, totals.before, `${noun} would be added`),
-        ...over(policy.changes, totals.changed, totals.before, `${noun} would be changed`),
-        ...over(policy.removes, totals.removed, totals.before, `${noun} would leave`),
+        ...over(policy.adds, totals.added, totals.before, [noun, 'would be added']),
+        ...over(policy.changes, totals.changed, totals.before, [noun, 'would be changed']),
+        ...over(policy.removes, totals.removed, totals.before, [noun, 'would leave']),
         ...(policy.shrinks && guard.length === 0 ? shrinking(totals.rows, situation.history, noun) : []),
       ];
     default:
@@ -37,18 +37,28 @@ export function reasonsToHold(policy: ApprovalPolicy, situation: Situation): rea
   }
 }
 
-function over(limit: string | undefined, count: number, before: number, what: string): readonly string[] {
+const singular = { people: 'person', rows: 'row' } as const;
+
+function over(
+  limit: string | undefined,
+  count: number,
+  before: number,
+  [noun, what]: readonly [Situation['noun'], string],
+): readonly string[] {
   if (limit === undefined || count === 0) {
     return [];
   }
   const { rows, percent } = readLimit(limit);
   const said = count.toLocaleString('en');
   if (rows !== undefined && count > rows) {
-    return [rows === 0 ? `${said} ${what}.` : `${said} ${what}, more than ${rows.toLocaleString('en')}.`];
+    const more = rows === 0 ? '' : `, more than ${rows.toLocaleString('en')}`;
+    return [`${said} ${count === 1 ? singular[noun] : noun} ${what}${more}.`];
   }
   const share = (100 * count) / before;
   return percent !== undefined && before > 0 && share > percent
-    ? [`${said} of ${before.toLocaleString('en')} ${what}: ${short(share)} %, more than ${percent} %.`]
+    ? [
+        `${said} of ${before.toLocaleString('en')} ${noun} ${what}: ${short(share)} %, more than ${percent} %.`,
+      ]
     : [];
 }
 

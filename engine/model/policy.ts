@@ -108,10 +108,10 @@ export function isWeaker(policy: ApprovalPolicy, than: ApprovalPolicy): boolean 
     const [now, was] = [one === undefined ? undefined : readLimit(one), readLimit(other)];
     const most = (limits: typeof now, unit: 'rows' | 'percent'): number =>
       limits?.[unit] ?? Number.POSITIVE_INFINITY;
+    const asksAtAny = now?.rows === 0;
     return (
       now === undefined ||
-      most(now, 'rows') > most(was, 'rows') ||
-      most(now, 'percent') > most(was, 'percent')
+      (!asksAtAny && (most(now, 'rows') > most(was, 'rows') || most(now, 'percent') > most(was, 'percent')))
     );
   };
   const asksLess =

@@ -195,13 +195,14 @@ export async function settleHold(
   return rows.length > 0;
 }
 
-/** Notes that an approved change was made, or why it could not be. */
-export async function notePerformed(sql: Sql, id: string, trouble: string | null): Promise<void> {
-  await sql.query(
+/** Notes that an approved change was made, or why it could not be; false when that was noted before. */
+export async function notePerformed(sql: Sql, id: string, trouble: string | null): Promise<boolean> {
+  const rows = await sql.query(
     `update holds set performed_at = clock_timestamp(), revision = revision + 1, verdict = coalesce($2, verdict)
-      where id = $1`,
+      where id = $1 and performed_at is null returning id`,
     [id, trouble],
   );
+  return rows.length > 0;
 }
 
 /** Holds that somebody has to see to: cards to draw, times that have come, approved changes that were not made. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Db, Sql } from '../contracts/db.ts';
+import type { Sql } from '../contracts/db.ts';
 import type { KeyOrder } from '../contracts/source.ts';
 import { type PlanChunk, type PlanEntry, packEntries, type Stretch } from '../planner/chunks.ts';
 
@@ -56,8 +56,8 @@ type StoredStretch = readonly [
 
 const columns = 'seq, first_key, last_key, added, changed, removed, silent, entries, stretches, state';
 
-/** The plans of runs, on our own database. */
-export function createPlans(db: Db): Plans {
+/** The plans of runs, on our own database, or within one of its transactions. */
+export function createPlans(db: Sql): Plans {
   return {
     save: (runId, chunk) => insertChunk(db, runId, chunk, 'planned'),
     read: (runId) => readChunks(db, runId),
@@ -160,7 +160,7 @@ export async function splitPlanChunk(
   }
 }
 
-async function* readChunks(db: Db, runId: number): AsyncGenerator<StoredPlanChunk> {
+async function* readChunks(db: Sql, runId: number): AsyncGenerator<StoredPlanChunk> {
   for (let seq = -1; ; ) {
     const [row] = await db.query<Row>(
       `select ${columns} from plan_chunks where run_id = $1 and seq > $2 order by seq limit 1`,

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { aboutNothing, type ChangeGate } from '../approvals/changes.ts';
-import { objectionTo } from '../approvals/deciders.ts';
+import { namesOf, objectionTo } from '../approvals/deciders.ts';
 import { endWithin, outdateHolds } from '../approvals/end.ts';
 import type { Caller } from '../contracts/command.ts';
 import type { Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import { formatTarget } from '../contracts/refs.ts';
 import { describedWhole } from '../document/declared.ts';
-import { type ApprovalPolicy, isWeaker, policyWords, usualPolicy } from '../model/policy.ts';
+import { type ApprovalPolicy, approvalPolicy, isWeaker, policyWords, usualPolicy } from '../model/policy.ts';
 import { nextRun } from '../schedule/cron.ts';
 import type { SyncDetail, SyncDraft } from '../services.ts';
 import { parseSettings } from '../setup/index.ts';
@@ -60,29 +60,68 @@ export function here(by: Caller): string | undefined {
   return by.conversation.platform === 'cli' ? undefined : formatTarget(by.conversation);
 }
 
-/** What a new sync asks for. Only who may decide about it may ask for less than is usual. */
+/** What a new sync asks for. */
 async function firstPolicy(parts: VerbParts, draft: SyncDraft, by: Caller): Promise<ApprovalPolicy> {
-  const { usual, named } = await usualFor(parts, draft);
-  const policy = draft.policy ?? usual;
-  if (isWeaker(policy, usual)) {
-    const asked = { ...usual, approvers: [...named] };
-    const objection = await objectionTo(parts, aboutNothing(by), [asked], by);
-    if (objection !== undefined) {
-      const sentence = `Here it is usual to ask more: ${policyWords(usual)}`;
-      throw new ActivateError('NOT_ALLOWED', sentence, {
-        fix: 'Leave the approval as it is, or have an approver make it.',
-        fields: { ask: sentence },
-      });
-    }
-  }
+  const usual = await usualFor(parts, draft);
+  const policy = draft.policy ?? usual.usual;
+  await mustAskAsUsual(parts, policy, usual, by);
   return policy;
+}
+
+/** Only who may decide at a place may ask for less than is usual there, or other people than those named there. */
+async function mustAskAsUsual(
+  parts: VerbParts,
+  policy: ApprovalPolicy,
+  { usual, named }: Usual,
+  by: Caller,
+): Promise<void> {
+  const known = new Set(named.map((entry) => entry.toLowerCase()));
+  const elsewhere = [...policy.approvers, ...policy.escalateTo].some(
+    (entry) => !known.has(entry.toLowerCase()),
+  );
+  if (!isWeaker(policy, usual) && !(named.length > 0 && elsewhere)) {
+    return;
+  }
+  const asked = { ...usual, approvers: [...named] };
+  const objection = await objectionTo(parts, aboutNothing(by), [asked], by);
+  if (objection !== undefined) {
+    const sentence = `Here it is usual to ask more: ${policyWords(usual, await namesOf(parts, named))}`;
+    throw new ActivateError('NOT_ALLOWED', sentence, {
+      fix: 'Ask for that as well, or have an approver make it.',
+      fields: { ask: sentence },
+    });
+  }
+}
+
+interface Usual {
+  readonly usual: ApprovalPolicy;
+  readonly named: readonly string[];
+}
+
+/** A sync that goes elsewhere, or does something else with what is there, asks for at least what is usual for that. */
+async function mustStillAsk(
+  parts: VerbParts,
+  { sync, destination }: Extract<SyncDetail, { kind: 'sync' }>,
+  draft: SyncDraft,
+  by: Caller,
+): Promise<void> {
+  const after = await usualFor(parts, draft);
+  const { framework } = draft;
+  const before = await usualFor(parts, {
+    framework,
+    settings: sync.settings,
+    destination: destination.name,
+  });
+  if (!isDeepStrictEqual(before, after)) {
+    await mustAskAsUsual(parts, draft.policy ?? approvalPolicy.parse(sync.policy), after, by);
+  }
 }
 
 /** What is usual for a sync like that, and who decides at its destination. */
 export async function usualFor(
   parts: VerbParts,
   draft: Pick<SyncDraft, 'framework' | 'settings' | 'destination'>,
-): Promise<{ readonly usual: ApprovalPolicy; readonly named: readonly string[] }> {
+): Promise<Usual> {
   const settings = parseSettings(draft.framework, draft.settings);
   const destination = await connectionNamed(parts.db, 'destination', draft.destination);
   const named = await approversAt(parts.db, `destination ${destination.id}`);
@@ -92,13 +131,15 @@ export async function usualFor(
 /** The syncs that read the model which a draft would replace by another. */
 export async function readersOf(
   parts: VerbParts,
-  draft: Pick<SyncDraft, 'name' | 'model' | 'sql' | 'key'>,
+  draft: Pick<SyncDraft, 'name' | 'model' | 'source' | 'sql' | 'key'>,
 ): Promise<readonly Sync[]> {
-  const [model] = await parts.db.query<{ id: number; sql: string; key: readonly string[] }>(
-    'select id, sql, key from models where name = $1',
+  const [model] = await parts.db.query<{ id: number; source: string; sql: string; key: readonly string[] }>(
+    `select m.id, s.name as source, m.sql, m.key from models m join sources s on s.id = m.source_id
+      where m.name = $1`,
     [draft.model ?? draft.name],
   );
-  const same = model?.sql === draft.sql && isDeepStrictEqual(model?.key, draft.key);
+  const same =
+    model?.source === draft.source && model.sql === draft.sql && isDeepStrictEqual(model.key, draft.key);
   return model === undefined || same ? [] : syncsOfModel(parts.db, model.id);
 }
 
@@ -122,6 +163,9 @@ export async function updateSettings(
   const detail = await detailOf(parts, sync);
   const columns = await examiner.describe(draft.source, draft.sql);
   await verified(parts, draft, columns);
+  if (detail.kind === 'sync') {
+    await mustStillAsk(parts, detail, draft, by);
+  }
   const after = await detailAfter(parts, detail, draft);
   const touched = {
     syncs: [
