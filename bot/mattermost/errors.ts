@@ -87,6 +87,15 @@ export function failure(what: string, refusal: Refusal): ActivateError {
 
 function byStatus(what: string, { status, id, message }: Refusal): Meaning {
   switch (status) {
+    case 301:
+    case 302:
+    case 307:
+    case 308:
+      return {
+        code: 'CONFIG_INVALID',
+        message: 'Mattermost answers under another address.',
+        fix: 'Set MATTERMOST_URL to the address that people use, with https:// where it has it.',
+      };
     case 401:
       return {
         code: 'AUTH_REJECTED',

@@ -152,7 +152,7 @@ export class Web extends mattermost.Client4 {
         method: (options.method ?? 'get').toUpperCase(),
         headers: Object.fromEntries(own),
         ...('body' in rest && rest.body !== undefined ? { body: rest.body as BodyInit } : {}),
-        redirect: 'error',
+        redirect: 'manual',
         dispatcher: this.dispatcher,
         signal: AbortSignal.timeout(this.timeoutMs),
       });

@@ -185,6 +185,7 @@ describe.each(VERSIONS)('speaking to %s', (version) => {
       'PERMISSION_DENIED',
       /admins/,
     ],
+    ['a redirect', { kind: 'status', status: 301 }, 'CONFIG_INVALID', /another address/],
     ['a refused post', { kind: 'status', status: 400, id: 'model.post.is_valid.x' }, 'BUG', /POST .*posts/],
   ];
 

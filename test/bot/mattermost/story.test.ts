@@ -127,6 +127,16 @@ describe.each(VERSIONS)('an alert, end to end, in Mattermost %s', (version) => {
     expect(textOf(claimed)).toContain('Claimed by **Sam**');
     // The row that was there at the start was taken as known, and nothing was said twice.
     expect(fake.posts(SALES)).toHaveLength(1);
+
+    // The server takes a message, and then the connection is lost: it is found, and not said again.
+    fake.fail('POST /posts', { kind: 'reset-after' });
+    await bot.warehouse.query("insert into usage values (3, 'Initech', 11000, 'sam@example.com')");
+    await said(SALES, 'Initech');
+    const looked = fake.calls('GET /channels/*/posts');
+    await fake.until(() => fake.calls('GET /channels/*/posts') > looked);
+    await bot.warehouse.query("insert into usage values (4, 'Hooli', 11500, 'sam@example.com')");
+    await said(SALES, 'Hooli');
+    expect(fake.posts(SALES).filter((post) => textOf(post).includes('Initech'))).toHaveLength(1);
     expect(fake.violations).toEqual([]);
   });
 });
