@@ -131,7 +131,10 @@ function drawTable({ columns, rows, total }: Extract<Block, { type: 'table' }>, 
       .trimEnd(),
   );
   const line = paint(widths.map((width) => '─'.repeat(width)).join('  '), 'faint', screen);
-  const more = rows.length < total ? [paint(`${rows.length} of ${total.toLocaleString('en')} rows`, 'faint', screen)] : [];
+  const more =
+    rows.length < total
+      ? [paint(`${rows.length} of ${total.toLocaleString('en')} rows`, 'faint', screen)]
+      : [];
   return [paint(head, 'bold', screen), line, ...body, ...more].join('\n');
 }
 

@@ -140,7 +140,10 @@ function drawTable(table: Extract<Block, { type: 'table' }>, losses: Losses): Ht
     (_, at) => rows.length > 0 && rows.every((row) => numeric.test(row[at] ?? '')),
   );
   const style = (at: number): string => (right[at] === true ? 'number' : '');
-  const count = rows.length < table.total ? `${rows.length} of ${table.total.toLocaleString('en')}` : table.total.toLocaleString('en');
+  const count =
+    rows.length < table.total
+      ? `${rows.length} of ${table.total.toLocaleString('en')}`
+      : table.total.toLocaleString('en');
   return html`<figure class="card-table"><div class="scroll" tabindex="0" role="group" aria-label="Table, ${count} rows">
 <table><thead><tr>${table.columns.map((name, at) => html`<th scope="col" class="${style(at)}">${name}</th>`)}</tr></thead>
 <tbody>${rows.map(

@@ -48,7 +48,8 @@ export function drawTable(
     losses.push(`A table shows ${count} of ${table.rows.length} rows: the rest did not fit.`);
   }
   const text = `\`\`\`\n${shown.join('\n').slice(0, LIMITS.section - 8)}\n\`\`\``;
-  const note = count < table.total ? [{ text: `${count} of ${table.total.toLocaleString('en')} rows`, note: true }] : [];
+  const note =
+    count < table.total ? [{ text: `${count} of ${table.total.toLocaleString('en')} rows`, note: true }] : [];
   return [{ text, note: false }, ...note];
 }
 
