@@ -24,11 +24,12 @@ export async function reasonsFor(
     objection,
   }: { readonly sync: Sync; readonly totals: PlanTotals; readonly objection: string | undefined },
 ): Promise<readonly string[]> {
-  return reasonsToHold(approvalPolicy.parse(sync.policy), {
+  const policy = approvalPolicy.parse(sync.policy);
+  return reasonsToHold(policy, {
     totals,
     objection,
     first: !sync.wrote,
-    history: await rowsBefore(sql, sync.id),
+    history: policy.ask === 'unusual' && policy.shrinks ? await rowsBefore(sql, sync.id) : [],
     noun: sync.framework === 'audiences' ? 'people' : 'rows',
   });
 }
