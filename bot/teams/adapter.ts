@@ -1,6 +1,7 @@
 import type { Activity, CloudAdapter, TurnContext } from 'botbuilder';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { whyRefused } from './claims.ts';
+import type { Heard } from './heard.ts';
 import type { Tokens } from './token.ts';
 import { type Answer, BOT_SERVICE, pathOf, type Web } from './web.ts';
 
@@ -25,8 +26,6 @@ export interface InvokeAnswer {
   readonly status: number;
   readonly body?: object;
 }
-
-export type Heard = Partial<Activity>;
 
 /** All that we use of Microsoft's SDK, so that it can be changed for another one here. */
 export interface Adapter {

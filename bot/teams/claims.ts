@@ -1,4 +1,4 @@
-import type { Heard } from './adapter.ts';
+import type { Heard } from './heard.ts';
 import { BOT_SERVICE } from './web.ts';
 
 /** Clocks may differ by this much. */

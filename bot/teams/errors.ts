@@ -105,12 +105,6 @@ function reasonIn(text: string): string {
   }
 }
 
-/** What Teams called the failure of a call; '' when the error isn't from there. */
-export function reasonOf(error: unknown): string {
-  const cause = error instanceof ActivateError ? error.cause : undefined;
-  return typeof cause === 'object' && cause !== null && 'reason' in cause ? String(cause.reason) : '';
-}
-
 /** Errors that come before anything was sent. Everything later may have reached Teams. */
 const NOT_SENT = new Set([
   'ECONNREFUSED',

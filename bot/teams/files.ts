@@ -1,7 +1,7 @@
 import type { Block, Card } from '../../engine/contracts/card.ts';
 import type { Attachment } from '../../engine/contracts/chat.ts';
 import type { Db } from '../../engine/contracts/db.ts';
-import type { Heard } from './adapter.ts';
+import type { Heard } from './heard.ts';
 import { LIMITS } from './limits.ts';
 import { keepFile } from './store.ts';
 

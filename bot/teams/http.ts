@@ -3,7 +3,8 @@ import express, { type NextFunction, type Request, type RequestHandler, type Res
 import type { Db } from '../../engine/contracts/db.ts';
 import { asActivateError } from '../../engine/contracts/errors.ts';
 import type { Log } from '../../engine/contracts/log.ts';
-import type { Adapter, Heard } from './adapter.ts';
+import type { Adapter } from './adapter.ts';
+import type { Heard } from './heard.ts';
 import type { Hear } from './receive.ts';
 import { fileOf } from './store.ts';
 

@@ -1,6 +1,7 @@
 import type { Db } from '../../engine/contracts/db.ts';
 import type { Log } from '../../engine/contracts/log.ts';
-import type { Heard, InvokeAnswer } from './adapter.ts';
+import type { InvokeAnswer } from './adapter.ts';
+import type { Heard } from './heard.ts';
 import { answerOf, claim, keepAnswer } from './store.ts';
 
 /** What was heard is remembered this long in the process; in the database, an hour. */

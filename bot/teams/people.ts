@@ -1,7 +1,7 @@
 import type { Db } from '../../engine/contracts/db.ts';
 import type { Log } from '../../engine/contracts/log.ts';
-import type { Heard } from './adapter.ts';
 import type { Directory } from './directory.ts';
+import type { Heard } from './heard.ts';
 import { channelDataOf, isStranger, kindOf, placeOf, teamOf } from './read.ts';
 import { loseConversation, meetConversation, meetPerson } from './store.ts';
 

@@ -1,6 +1,6 @@
 import type { Origin } from '../../engine/contracts/chat.ts';
 import type { ConversationRef } from '../../engine/contracts/refs.ts';
-import type { Heard } from './adapter.ts';
+import type { Heard } from './heard.ts';
 
 /** What Teams adds to an activity. Only what we read of it. */
 interface ChannelData {

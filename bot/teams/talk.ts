@@ -5,12 +5,13 @@ import type { Db } from '../../engine/contracts/db.ts';
 import { asActivateError } from '../../engine/contracts/errors.ts';
 import type { Log } from '../../engine/contracts/log.ts';
 import type { ConversationRef, MessageRef, PersonRef, Target } from '../../engine/contracts/refs.ts';
-import type { Adapter, Address, Heard } from './adapter.ts';
+import type { Adapter, Address } from './adapter.ts';
 import { type Buttons, type Place, runsOf, withButtons } from './buttons.ts';
 import { drawCard, summaryOf } from './card.ts';
 import { type AdaptiveCard, CARD_TYPE } from './elements.ts';
 import { isGone } from './errors.ts';
 import type { Shelf } from './files.ts';
+import type { Heard } from './heard.ts';
 import { conversation, keepView, meetPerson, person } from './store.ts';
 import { BOT_SERVICE, type Web } from './web.ts';
 

@@ -1,7 +1,8 @@
 import type { Db } from '../../engine/contracts/db.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Log } from '../../engine/contracts/log.ts';
-import type { Adapter, Heard } from './adapter.ts';
+import type { Adapter } from './adapter.ts';
+import type { Heard } from './heard.ts';
 import { originOf } from './read.ts';
 import { dropFile, fileOf } from './store.ts';
 import type { Talk } from './talk.ts';

@@ -3,7 +3,6 @@ import type { Tokens } from './token.ts';
 
 /** The service that keeps conversations. */
 export const BOT_SERVICE = 'https://api.botframework.com';
-export const GRAPH = 'https://graph.microsoft.com';
 
 /** How long Teams may take for one call. */
 const TIMEOUT_MS = 15_000;

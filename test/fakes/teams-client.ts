@@ -1,4 +1,14 @@
-import { APP, directOf, type FakeTeams, GROUP, type Posted, SALES, TEAM, TENANT, teamsId } from './teams.ts';
+import {
+  APP,
+  directOf,
+  type FakeTeams,
+  GENERAL,
+  GROUP,
+  type Posted,
+  SALES,
+  TENANT,
+  teamsId,
+} from './teams.ts';
 import { actionOf, cardFaults, inputsOf, type Json } from './teams-cards.ts';
 
 /** Teams gives up on a bot after this long. */
@@ -252,7 +262,7 @@ export function added(): Json {
     channelData: {
       tenant: { id: TENANT },
       eventType: 'teamMemberAdded',
-      team: { id: TEAM, name: 'Northwind', aadGroupId: 'group-of-northwind' },
+      team: { id: GENERAL, name: 'Northwind', aadGroupId: 'group-of-northwind' },
     },
   };
 }

@@ -25,17 +25,16 @@ export const MAYA = 'a0000000-0000-4000-8000-00000000000a';
 export const SAM = 'b0000000-0000-4000-8000-00000000000b';
 export const SALES = '19:sales0000000000000000000000000000@thread.tacv2';
 export const GENERAL = '19:general00000000000000000000000000@thread.tacv2';
-export const TEAM = GENERAL;
 export const GROUP = '19:group000000000000000000000000000@thread.v2';
 
 const people: readonly FakePerson[] = [
   { id: MAYA, name: 'Maya Ortiz', email: 'maya@example.com' },
   { id: SAM, name: 'Sam Reed', email: 'sam@example.com' },
 ];
-const teams: readonly FakeTeam[] = [{ id: TEAM, name: 'Northwind', groupId: 'group-of-northwind' }];
+const teams: readonly FakeTeam[] = [{ id: GENERAL, name: 'Northwind', groupId: 'group-of-northwind' }];
 const channels: readonly FakeChannel[] = [
-  { id: GENERAL, team: TEAM },
-  { id: SALES, name: 'sales', team: TEAM },
+  { id: GENERAL, team: GENERAL },
+  { id: SALES, name: 'sales', team: GENERAL },
 ];
 
 export interface FakeOptions {

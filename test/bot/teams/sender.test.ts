@@ -9,7 +9,7 @@ import type { Card } from '../../../engine/contracts/card.ts';
 import type { ErrorCode } from '../../../engine/contracts/errors.ts';
 import type { ConversationRef, PersonRef } from '../../../engine/contracts/refs.ts';
 import { type Reply, startFakeHttp } from '../../fakes/http.ts';
-import { directOf, GENERAL, GROUP, MAYA, SALES, SAM, TEAM } from '../../fakes/teams.ts';
+import { directOf, GENERAL, GROUP, MAYA, SALES, SAM, GENERAL } from '../../fakes/teams.ts';
 import { every, type Json } from '../../fakes/teams-cards.ts';
 import { added, cardOf, clientOf } from '../../fakes/teams-client.ts';
 import { openStage, type TeamsStage } from './stage.ts';
@@ -190,7 +190,7 @@ it('can say of a lost answer only what Graph lets it see', async () => {
   await clientOf(stage.fake, stage.botUrl, MAYA).say('x', { channel: SALES, thread: '1' });
   const told =
     "insert into teams_conversations (id, kind, team_id, team_group_id, service_url, seen_at) values ($1, 'channel', $2, 'g', $3, now())";
-  await graph.store.db.query(told, [SALES, TEAM, stage.fake.serviceUrl]);
+  await graph.store.db.query(told, [SALES, GENERAL, stage.fake.serviceUrl]);
   // The token for Graph and for the service are asked for before the fault.
   await graph.teams.post(sales, { card: CARD });
   await graph.teams.find(sales, 'none', since());
@@ -369,7 +369,7 @@ it('offers channels and chats that it is in, and says which team where names are
 it('notices that a channel was deleted, and that the bot was removed', async () => {
   await settle();
   const client = clientOf(stage.fake, stage.botUrl, MAYA);
-  const about = { tenant: (added()['channelData'] as Json)['tenant'], team: { id: TEAM, name: 'Northwind' } };
+  const about = { tenant: (added()['channelData'] as Json)['tenant'], team: { id: GENERAL, name: 'Northwind' } };
 
   await client.event(
     'conversationUpdate',
@@ -383,7 +383,7 @@ it('notices that a channel was deleted, and that the bot was removed', async () 
     { channel: GENERAL },
   );
   await expect.poll(() => stage.teams.nameOf(sales)).toBe('#sales');
-  stage.fake.state.closed.add(TEAM);
+  stage.fake.state.closed.add(GENERAL);
   await client.event('installationUpdate', { action: 'remove' }, { channel: GENERAL });
 
   await expect.poll(() => stage.teams.channels('')).toEqual([]);

@@ -7,7 +7,15 @@ import type { Card } from '../../../engine/contracts/card.ts';
 import type { Dispatch, Origin, Reply } from '../../../engine/contracts/chat.ts';
 import { type Form, field, type Options } from '../../../engine/contracts/form.ts';
 import type { Invocation, Raw } from '../../../engine/contracts/refs.ts';
-import { APP, type FakeOptions, type FakeTeams, SECRET, startFakeTeams, TENANT } from '../../fakes/teams.ts';
+import {
+  APP,
+  type FakeOptions,
+  type FakeTeams,
+  MAYA,
+  SECRET,
+  startFakeTeams,
+  TENANT,
+} from '../../fakes/teams.ts';
 import { silentLog } from '../../support/log.ts';
 import { type FreshDb, freshDb } from '../../support/postgres.ts';
 
@@ -53,9 +61,6 @@ export interface TeamsStage {
   close(): Promise<void>;
 }
 
-/** Who may press what: `approve` is for Maya alone. */
-export const approver = 'a0000000-0000-4000-8000-00000000000a';
-
 export async function openStage(
   options: FakeOptions & { readonly config?: Partial<TeamsConfig> } = {},
 ): Promise<TeamsStage> {
@@ -79,7 +84,8 @@ export async function openStage(
       buttons: {
         opensForm: (run) => dispatch.mayOpenForm(run),
         restricted: ({ command }) => command === 'approve',
-        allowed: async (_run, person) => person.id === approver,
+        // `approve` is for Maya alone.
+        allowed: async (_run, person) => person.id === MAYA,
       },
       log: silentLog,
       ...options.config,
