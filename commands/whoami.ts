@@ -7,7 +7,7 @@ const may: Readonly<Record<Role, string>> = {
   viewer: 'may look',
   editor: 'may make and change alerts and syncs',
   approver: 'may decide about runs and changes, and read the audit log',
-  admin: 'may do everything, and gives roles',
+  admin: 'may do everything, and give roles',
 };
 
 export const whoami = defineCommand({
@@ -30,7 +30,7 @@ export const whoami = defineCommand({
         fields({
           'E-mail': caller.email ?? 'not known',
           Role: caller.role,
-          'Which means': `you ${may[caller.role]}${fixed ? ', by configuration' : ''}`,
+          Means: `you ${may[caller.role]}${fixed ? ', by configuration' : ''}`,
           'Time zone': caller.timeZone,
           'Known as': known.join(', '),
         }),

@@ -3,6 +3,7 @@ import type { Origin } from '../contracts/chat.ts';
 import type { Caller } from '../contracts/command.ts';
 import type { Sql } from '../contracts/db.ts';
 import type { Raw } from '../contracts/refs.ts';
+import { masked } from '../personal/mask.ts';
 import { withoutSecrets } from '../scrub.ts';
 import type { Run, RunCounts, RunError } from './runs.ts';
 import type { Sync } from './syncs.ts';
@@ -277,5 +278,7 @@ function resultOf(counts: RunCounts, error: RunError | null): unknown {
     remarks: _notes,
     ...numbers
   } = counts;
-  return error === null ? numbers : { ...numbers, error: { code: error.code, message: error.message } };
+  return error === null
+    ? numbers
+    : { ...numbers, error: { code: error.code, message: masked(error.message) } };
 }

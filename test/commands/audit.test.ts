@@ -88,7 +88,6 @@ describe('audit', () => {
       entries: [
         {
           kind: 'change',
-          command: 'connect',
           before: null,
           after: { kind: 'source', connector: 'postgres' },
         },

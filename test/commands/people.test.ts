@@ -142,7 +142,7 @@ describe('people', () => {
     const reply = said(await dispatch.typed('whoami', inSlack('U0ADA')));
 
     expect(reply).toContain('local:@ada, slack:@U0ADA');
-    expect(reply).toContain('may do everything, and gives roles, by configuration');
+    expect(reply).toContain('may do everything, and give roles, by configuration');
     expect(await roleOf(inSlack('U0ADA').person)).toBe('admin');
   });
 

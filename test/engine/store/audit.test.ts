@@ -359,12 +359,13 @@ describe('runs in the log', () => {
         reasons: ['mia@northwind.example left.'],
         remarks: ['mia@northwind.example was there.'],
       },
-      null,
+      { code: 'SQL_FAILED', message: 'Key (email)=(mia@northwind.example) is there already.' },
     );
 
     const { rows } = await auditEntries(own.db, undefined, 10);
 
     expect(rows).toHaveLength(1);
+    expect(JSON.stringify(rows)).toContain('m•••@n•••.example');
     expect(JSON.stringify(rows)).not.toContain('northwind');
   });
 });
