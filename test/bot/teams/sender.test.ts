@@ -9,7 +9,7 @@ import type { Card } from '../../../engine/contracts/card.ts';
 import type { ErrorCode } from '../../../engine/contracts/errors.ts';
 import type { ConversationRef, PersonRef } from '../../../engine/contracts/refs.ts';
 import { type Reply, startFakeHttp } from '../../fakes/http.ts';
-import { directOf, GENERAL, GROUP, MAYA, SALES, SAM, GENERAL } from '../../fakes/teams.ts';
+import { directOf, GENERAL, GROUP, MAYA, SALES, SAM } from '../../fakes/teams.ts';
 import { every, type Json } from '../../fakes/teams-cards.ts';
 import { added, cardOf, clientOf } from '../../fakes/teams-client.ts';
 import { openStage, type TeamsStage } from './stage.ts';
@@ -369,7 +369,10 @@ it('offers channels and chats that it is in, and says which team where names are
 it('notices that a channel was deleted, and that the bot was removed', async () => {
   await settle();
   const client = clientOf(stage.fake, stage.botUrl, MAYA);
-  const about = { tenant: (added()['channelData'] as Json)['tenant'], team: { id: GENERAL, name: 'Northwind' } };
+  const about = {
+    tenant: (added()['channelData'] as Json)['tenant'],
+    team: { id: GENERAL, name: 'Northwind' },
+  };
 
   await client.event(
     'conversationUpdate',
