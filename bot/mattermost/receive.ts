@@ -7,6 +7,7 @@ import { type Carried, confirmDialog, type Place, readSubmission, wantsBack } fr
 import type { Heard } from './heard.ts';
 import type { Call, Hear } from './http.ts';
 import { resolveTyped, withSuggestions } from './lookups.ts';
+import { createOnce, type Once, within } from './once.ts';
 import type { Slash } from './slash.ts';
 import type { Confirming, Pressed, Tokens } from './tokens.ts';
 
@@ -15,8 +16,6 @@ const ANSWER_WITHIN_MS = 2000;
 /** How long a submitted dialog waits; the server gives up after 30 s, or earlier where an admin says so. */
 const SUBMIT_WITHIN_MS = 10_000;
 const LOOKUP_WITHIN_MS = 5000;
-/** What was heard is remembered this long: a press comes again when a proxy repeats it. */
-const REMEMBERED_MS = 10 * 60_000;
 
 export interface ReceiverParts {
   readonly dispatch: Dispatch;
@@ -67,34 +66,6 @@ export function createReceiver(parts: ReceiverParts): Receiver {
       }
     },
     seen: (post, direct) => hearPost(parts, post, direct),
-  };
-}
-
-type Once = (key: string, work: () => Promise<Body>) => Promise<Body>;
-
-/** What comes again gets the very same answer, and nothing is done twice. */
-function createOnce(now: () => Date): Once {
-  const before = new Map<string, { readonly at: number; readonly body: Promise<Body> }>();
-  return (key, work) => {
-    const at = now().getTime();
-    for (const [old, entry] of before) {
-      if (at - entry.at < REMEMBERED_MS) {
-        break;
-      }
-      before.delete(old);
-    }
-    const known = before.get(key);
-    if (known !== undefined) {
-      return known.body;
-    }
-    const body = work();
-    before.set(key, { at, body });
-    // A dialog that stays open is submitted again, perhaps just as it was.
-    body.then(
-      (said) => ('error' in said || 'errors' in said ? before.delete(key) : undefined),
-      () => before.delete(key),
-    );
-    return body;
   };
 }
 
@@ -393,17 +364,4 @@ function strings({ body }: Call): Readonly<Record<string, string | undefined>> {
       typeof value === 'string' && value !== '' ? [[name, value]] : [],
     ),
   );
-}
-
-/** What the promise comes to within the time; undefined when it takes longer (it goes on all the same). */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
