@@ -58,6 +58,7 @@ describe('package-lock.json', () => {
  * package that type-checks can still crash at start (CommonJS without the named export, a missing native part).
  */
 const assets: Readonly<Record<string, string>> = {
+  '@mattermost/types': 'package.json',
   '@slack/types': 'package.json',
   'dejavu-fonts-ttf': 'ttf/DejaVuSans.ttf',
   idiomorph: 'dist/idiomorph-ext.min.js',
