@@ -54,7 +54,7 @@ export interface House {
   /** A press of a button on the first card of a hold, with its values as they are or edited. */
   press(who: Who, hold: Hold, edited?: Press): Promise<Reply>;
   /** Makes a sync of people to the list of the far side, held at each run unless said otherwise. */
-  audience(name: string, changes?: Partial<SyncDraft>): Promise<string>;
+  audience(name: string, changes?: Partial<SyncDraft>, who?: Who): Promise<string>;
   /** Fills the warehouse with people of these numbers. */
   fill(numbers: readonly number[]): void;
   /** Starts a run and answers with its hold, once that was asked for. */
@@ -64,6 +64,12 @@ export interface House {
   /** Waits for a run that goes on. */
   ended(hold: Hold): Promise<Run>;
   now(hold: Hold): Promise<Hold>;
+  /** Has works begun that all want to decide about a hold, and lets them at it once they stand in line, after `meanwhile`. */
+  inLine<T>(
+    hold: Hold,
+    works: readonly (() => Promise<T>)[],
+    meanwhile?: () => Promise<void>,
+  ): Promise<readonly T[]>;
   /** Who is on the list of the far side, by number. */
   members(): readonly number[];
   /** The log about one thing, newest first. */
@@ -141,9 +147,8 @@ export async function startHouse({ worker = true }: { readonly worker?: boolean 
       const values = { name: hold.subject, plan: shortPlan(hold.fingerprint), ...input };
       return (other ?? dispatch).run({ command, input: values }, origin(who, pressed));
     },
-    audience: async (name, changes = {}) => {
-      const draft = { ...draftOf(name), ...changes };
-      await services.syncs.create(draft, ada);
+    audience: async (name, changes = {}, who = 'ada') => {
+      await services.syncs.create({ ...draftOf(name), ...changes }, await by(who));
       return name;
     },
     fill: (numbers) => {
@@ -170,6 +175,16 @@ export async function startHouse({ worker = true }: { readonly worker?: boolean 
         throw new Error('the hold is gone');
       }
       return found;
+    },
+    inLine: async (hold, works, meanwhile) => {
+      const begun = await db.transaction(async (sql) => {
+        await sql.query('select 1 from holds where id = $1 for update', [hold.id]);
+        const all = works.map((work) => work());
+        await standingInLine(db, works.length);
+        await meanwhile?.();
+        return { all };
+      });
+      return Promise.all(begun.all);
     },
     members: () => membersOf(world),
     log: async (subject) => (await auditEntries(db, subject, 50)).rows,
@@ -264,16 +279,37 @@ export function nameOf(who: Who): string {
 }
 
 /** Until all places have their card. */
-async function posted(db: Db, id: string): Promise<void> {
-  for (const until = Date.now() + 10_000; Date.now() < until; ) {
+export async function posted(db: Db, id: string): Promise<void> {
+  await until('its card is posted', async () => {
     const [row] = await db.query<{ drawn: boolean }>(
       'select drawn >= revision as drawn from holds where id = $1',
       [id],
     );
-    if (row?.drawn === true) {
+    return row?.drawn === true;
+  });
+}
+
+/** Until so many wait for a lock, or as many as a process has connections. */
+async function standingInLine(db: Db, count: number): Promise<void> {
+  await until(`${count} stand in line`, async () => {
+    const [row] = await db.query<{ waiting: number }>(
+      `select count(*) as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return (row?.waiting ?? 0) >= Math.min(count, connections);
+  });
+}
+
+/** Of one process. */
+const connections = 16;
+
+/** Asks again and again, ten seconds at most. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (let asked = 0; asked < 1000; asked += 1) {
+    if (await holds()) {
       return;
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error('its card was never posted');
+  throw new Error(`it never was so: ${what}`);
 }
