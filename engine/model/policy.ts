@@ -168,7 +168,7 @@ function among(names: readonly string[], quorum: number): string {
       : `one of ${all}`;
 }
 
-export function hours(count: number): string {
+function hours(count: number): string {
   return count < 1
     ? `${Math.round(count * 60)} min`
     : count === 1

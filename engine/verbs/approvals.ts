@@ -25,10 +25,10 @@ import {
 import type { Person } from '../store/people.ts';
 import { createPlans } from '../store/plans.ts';
 import { syncNamed } from '../store/syncs.ts';
+import { detailOf } from './describe.ts';
 import { senderOf, type VerbParts } from './parts.ts';
 import type { placesVerbs } from './places.ts';
 import { usualFor } from './sync-changes.ts';
-import { detailOf } from './syncs.ts';
 
 const askedShown = 10;
 const drawWithinMs = 30_000;

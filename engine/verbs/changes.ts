@@ -2,7 +2,7 @@ import { ChangeGate, type Perform } from '../approvals/changes.ts';
 import type { ApprovalPolicy } from '../model/policy.ts';
 import { createPlans } from '../store/plans.ts';
 import { setPolicy, syncNamed } from '../store/syncs.ts';
-import { storeAlert } from './alerts.ts';
+import { storeAlert } from './alert-changes.ts';
 import { storeConnection } from './connections.ts';
 import type { Examiner } from './examine.ts';
 import type { VerbParts } from './parts.ts';

@@ -1,11 +1,11 @@
 import type { Connections } from '../connections.ts';
 import type { Sender } from '../contracts/chat.ts';
-import type { Role } from '../contracts/command.ts';
+import type { Caller, Role } from '../contracts/command.ts';
 import type { Connector } from '../contracts/connector.ts';
 import type { Db } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import type { Log } from '../contracts/log.ts';
-import type { PlatformId } from '../contracts/refs.ts';
+import { formatTarget, type PlatformId } from '../contracts/refs.ts';
 import type { Rehearsal } from '../delivery/rehearsal.ts';
 import type { Framework } from '../frameworks/framework.ts';
 import type { Outbox } from '../messages/outbox.ts';
@@ -54,4 +54,9 @@ export function senderOf(parts: Pick<VerbParts, 'senders'>, platform: PlatformId
     );
   }
   return sender;
+}
+
+/** The conversation that somebody speaks in, as it is kept; undefined for a terminal. */
+export function here(by: Caller): string | undefined {
+  return by.conversation.platform === 'cli' ? undefined : formatTarget(by.conversation);
 }

@@ -5,27 +5,19 @@ import { endWithin, outdateHolds } from '../approvals/end.ts';
 import type { Caller } from '../contracts/command.ts';
 import type { Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
-import { formatTarget } from '../contracts/refs.ts';
+import type { Column } from '../contracts/source.ts';
 import { describedWhole } from '../document/declared.ts';
 import { type ApprovalPolicy, approvalPolicy, isWeaker, policyWords, usualPolicy } from '../model/policy.ts';
 import { nextRun } from '../schedule/cron.ts';
 import type { SyncDetail, SyncDraft } from '../services.ts';
-import { parseSettings } from '../setup/index.ts';
+import { checkSettings, parseSettings } from '../setup/index.ts';
 import { connectionNamed } from '../store/connections.ts';
 import { approversAt, lockPendingRunHolds } from '../store/holds.ts';
 import { dropModelIfUnused, modelById, saveModel } from '../store/models.ts';
-import {
-  deleteSync,
-  insertSync,
-  type Sync,
-  syncById,
-  syncNamed,
-  syncsOfModel,
-  updateSync,
-} from '../store/syncs.ts';
+import { deleteSync, insertSync, syncById, syncNamed, syncsOfModel, updateSync } from '../store/syncs.ts';
+import { detailOf, readersOf } from './describe.ts';
 import type { Examiner } from './examine.ts';
-import type { VerbParts } from './parts.ts';
-import { detailOf, verified } from './syncs.ts';
+import { here, type VerbParts } from './parts.ts';
 
 /** Makes a sync, through the gate. */
 export async function createSync(
@@ -54,10 +46,6 @@ export async function createSync(
     by,
   );
   return detailOf(parts, await syncNamed(parts.db, draft.name));
-}
-
-export function here(by: Caller): string | undefined {
-  return by.conversation.platform === 'cli' ? undefined : formatTarget(by.conversation);
 }
 
 /** What a new sync asks for. */
@@ -126,21 +114,6 @@ export async function usualFor(
   const destination = await connectionNamed(parts.db, 'destination', draft.destination);
   const named = await approversAt(parts.db, `destination ${destination.id}`);
   return { usual: usualPolicy(draft.framework, settings, named), named };
-}
-
-/** The syncs that read the model which a draft would replace by another. */
-export async function readersOf(
-  parts: VerbParts,
-  draft: Pick<SyncDraft, 'name' | 'model' | 'source' | 'sql' | 'key'>,
-): Promise<readonly Sync[]> {
-  const [model] = await parts.db.query<{ id: number; source: string; sql: string; key: readonly string[] }>(
-    `select m.id, s.name as source, m.sql, m.key from models m join sources s on s.id = m.source_id
-      where m.name = $1`,
-    [draft.model ?? draft.name],
-  );
-  const same =
-    model?.source === draft.source && model.sql === draft.sql && isDeepStrictEqual(model.key, draft.key);
-  return model === undefined || same ? [] : syncsOfModel(parts.db, model.id);
 }
 
 interface Update {
@@ -264,5 +237,25 @@ export async function dropSync(
     await deleteSync(sql, sync.id);
     await dropModelIfUnused(sql, sync.modelId);
     await record(sql);
+  });
+}
+
+/** Asks the destination whether this can work, and refuses a key that is no column. */
+export async function verified(
+  parts: VerbParts,
+  draft: SyncDraft,
+  columns: readonly Column[],
+): Promise<readonly string[]> {
+  const names = columns.map((column) => column.name);
+  const missing = draft.key.find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    const sentence = `There is no column "${missing}". The columns are: ${names.join(', ')}.`;
+    throw new ActivateError('INPUT_INVALID', sentence, { fields: { key: sentence } });
+  }
+  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
+  return checkSettings(parts.connections, destination, draft.framework, draft.settings, {
+    columns,
+    key: draft.key,
+    timeZone: draft.schedule.timeZone,
   });
 }

@@ -6,18 +6,17 @@ import { describedWhole } from '../document/declared.ts';
 import type { Framework } from '../frameworks/framework.ts';
 import { type DryRun, rehearseRows, rehearseRun } from '../run/rehearse.ts';
 import { nextRun } from '../schedule/cron.ts';
-import type { Finding, Services, SyncDetail, SyncDraft } from '../services.ts';
-import { checkSettings, type DeliveryFramework, parseSettings } from '../setup/index.ts';
-import { connectionById, connectionNamed } from '../store/connections.ts';
+import type { Finding, Services, SyncDraft } from '../services.ts';
+import { type DeliveryFramework, parseSettings } from '../setup/index.ts';
+import { connectionNamed } from '../store/connections.ts';
 import { type Model, modelById } from '../store/models.ts';
 import { createPlans } from '../store/plans.ts';
 import { openRejections, reasonsOf, skipRejections } from '../store/rejections.ts';
-import { recentRuns } from '../store/runs.ts';
 import { listSyncs, muteSync, pauseSync, resumeSync, type Sync, syncNamed } from '../store/syncs.ts';
-import { alertDetail } from './alerts.ts';
+import { detailOf } from './describe.ts';
 import type { Examiner } from './examine.ts';
 import type { VerbParts } from './parts.ts';
-import { createSync, updateSettings } from './sync-changes.ts';
+import { createSync, updateSettings, verified } from './sync-changes.ts';
 import { whyOf } from './why.ts';
 
 /** Syncs of every framework: looking at them, making them, and what became of their rows. */
@@ -54,20 +53,6 @@ export function syncVerbs(parts: VerbParts, examiner: Examiner, gate: ChangeGate
   };
 }
 
-/** A sync with everything that describes it. */
-export async function detailOf(parts: VerbParts, sync: Sync): Promise<SyncDetail> {
-  if (sync.framework === 'notify') {
-    return alertDetail(parts, sync);
-  }
-  const model = await modelById(parts.db, sync.modelId);
-  const [source, destination, [lastRun]] = await Promise.all([
-    connectionById(parts.db, 'source', model.sourceId),
-    connectionById(parts.db, 'destination', sync.destinationId as number),
-    recentRuns(parts.db, sync.id, 1),
-  ]);
-  return { kind: 'sync', sync, model, source, destination, lastRun, goesTo: [destination.name] };
-}
-
 /** The framework of a draft, rehearsing. */
 function rehearsing(parts: VerbParts, framework: DeliveryFramework): (rehearsal: Rehearsal) => Framework {
   return (rehearsal) => {
@@ -87,26 +72,6 @@ async function check(
   const columns = await examiner.columns(draft.source, draft.sql);
   const warnings = await verified(parts, draft, columns);
   return { warnings, columns };
-}
-
-/** Asks the destination whether this can work, and refuses a key that is no column. */
-export async function verified(
-  parts: VerbParts,
-  draft: SyncDraft,
-  columns: readonly Column[],
-): Promise<readonly string[]> {
-  const names = columns.map((column) => column.name);
-  const missing = draft.key.find((name) => !names.includes(name));
-  if (missing !== undefined) {
-    const sentence = `There is no column "${missing}". The columns are: ${names.join(', ')}.`;
-    throw new ActivateError('INPUT_INVALID', sentence, { fields: { key: sentence } });
-  }
-  const destination = await connectionNamed(parts.db, 'destination', draft.destination);
-  return checkSettings(parts.connections, destination, draft.framework, draft.settings, {
-    columns,
-    key: draft.key,
-    timeZone: draft.schedule.timeZone,
-  });
 }
 
 async function rehearseDraft(parts: VerbParts, draft: SyncDraft, finding: Finding): Promise<DryRun> {
