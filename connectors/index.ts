@@ -1,6 +1,7 @@
 import type { Connector } from '../engine/contracts/connector.ts';
 import { amplitude } from './amplitude/index.ts';
 import { asana } from './asana/index.ts';
+import { braze } from './braze/index.ts';
 import { facebook } from './facebook/index.ts';
 import { jira } from './jira/index.ts';
 import { mailchimp } from './mailchimp/index.ts';
@@ -18,6 +19,7 @@ export const connectors = [
   webhook,
   amplitude,
   asana,
+  braze,
   facebook,
   jira,
   mailchimp,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { startBraze } from '../fakes/braze.ts';
 import { account, startFacebook, token } from '../fakes/facebook.ts';
 import { apiKey, startMailchimp } from '../fakes/mailchimp.ts';
 import { at, overHttp } from './far-sides.ts';
@@ -63,6 +64,28 @@ identifiers: { EMAIL: email }
   };
 }
 
+/** A list is an attribute: who left has it still, and it is false. */
+async function braze(): Promise<FarSide> {
+  const fake = await startBraze();
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { endpoint: 'rest.iad-01.braze.com', strangers: 'make', baseUrl: at(fake.url, port) },
+      secrets: { apiKey: fake.state.apiKey },
+    }),
+    settings: `
+list: buyers
+list_name: buyers
+identifiers: { external_id: email }
+`,
+    there: () =>
+      [...fake.state.users]
+        .filter(([, { buyers }]) => buyers === true)
+        .map(([way]) => ({ email: way.replace('external_id ', '') })),
+    refusal: { column: 'email', bad: 'dummy@acme.example', reason: /blacklisted/ },
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const people = new Set<string>();
   const fake = await startReceiver(({ type, data }) => {
@@ -85,3 +108,4 @@ identifiers: { email: email }
 scenario(play, { connector: 'mailchimp', start: mailchimp, sigkill: true });
 scenario(play, { connector: 'facebook', start: facebook });
 scenario(play, { connector: 'webhook', start: webhook });
+scenario(play, { connector: 'braze', start: braze });

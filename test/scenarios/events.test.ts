@@ -1,4 +1,5 @@
 import { startAmplitude } from '../fakes/amplitude.ts';
+import { refused, startBraze } from '../fakes/braze.ts';
 import { startMixpanel } from '../fakes/mixpanel.ts';
 import { at, overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
@@ -62,6 +63,37 @@ async function mixpanel(): Promise<FarSide> {
   };
 }
 
+/** It knows no repeat: what comes twice has the same id of ours, by which whoever reads events can tell. */
+async function braze(): Promise<FarSide> {
+  const fake = await startBraze();
+  const propertiesOf = (event: Readonly<Record<string, unknown>>) =>
+    event['properties'] as Readonly<Record<string, string>>;
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: {
+        endpoint: 'rest.iad-01.braze.com',
+        strangers: 'make',
+        unsure: 'again',
+        baseUrl: at(fake.url, port),
+      },
+      secrets: { apiKey: fake.state.apiKey },
+    }),
+    settings: settings.replace('user_id: user_id', 'external_id: user_id'),
+    there: () => {
+      const events = fake.state.events.map(
+        (event) => [propertiesOf(event)['activate_event_id'], event] as const,
+      );
+      return [...new Map(events).values()].map((event) => ({
+        n: propertiesOf(event)['n'],
+        name: event['name'],
+        person: event['external_id'],
+      }));
+    },
+    refusal: { column: 'plan', bad: refused, reason: /invalid data/ },
+  };
+}
+
 interface Sent {
   readonly name: string;
   readonly person: { readonly user_id: string };
@@ -86,3 +118,4 @@ async function webhook(): Promise<FarSide> {
 scenario(play, { connector: 'amplitude', start: amplitude, sigkill: true });
 scenario(play, { connector: 'mixpanel', start: mixpanel });
 scenario(play, { connector: 'webhook', start: webhook });
+scenario(play, { connector: 'braze', start: braze });

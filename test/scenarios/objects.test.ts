@@ -1,4 +1,5 @@
 import { BSON } from 'mongodb';
+import { refused, startBraze } from '../fakes/braze.ts';
 import { failure, startFakeMongodb } from '../fakes/mongodb.ts';
 import { Refusal } from '../fakes/mongodb-store.ts';
 import { startSalesforce } from '../fakes/salesforce.ts';
@@ -106,6 +107,37 @@ fields:
   };
 }
 
+/** What it can't queue it says at once; whom it deletes, it says nowhere. */
+async function braze(): Promise<FarSide> {
+  const fake = await startBraze();
+  fake.state.users.clear();
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { endpoint: 'rest.iad-01.braze.com', baseUrl: at(fake.url, port) },
+      secrets: { apiKey: fake.state.apiKey },
+    }),
+    settings: `
+object: users
+mode: mirror
+match: [external_id]
+fields:
+  external_id: email
+  first_name: name
+  seats: seats
+  plan: plan
+`,
+    there: () =>
+      [...fake.state.users].map(([way, { first_name, seats, plan }]) => ({
+        email: way.replace('external_id ', ''),
+        name: first_name,
+        seats,
+        plan,
+      })),
+    refusal: { column: 'plan', bad: refused, reason: /invalid data/ },
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const kept = new Map<unknown, unknown>();
   const fake = await startReceiver(({ type, data }) => {
@@ -129,3 +161,4 @@ scenario(play, { connector: 'postgres', start: postgres, sigkill: true, terminal
 scenario(play, { connector: 'mongodb', start: mongodb });
 scenario(play, { connector: 'salesforce', start: salesforce });
 scenario(play, { connector: 'webhook', start: webhook });
+scenario(play, { connector: 'braze', start: braze });
