@@ -1,5 +1,5 @@
 import { createPostgresBackend, Queue, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { ActivateError } from './contracts/errors.ts';
 import type { Log } from './contracts/log.ts';
 
@@ -57,8 +57,9 @@ async function onPostgres(databaseUrl: string, log: Log): Promise<RunQueue> {
 }
 
 async function onRedis(redisUrl: string, log: Log): Promise<RunQueue> {
+  const { Redis: RedisOf } = await import('ioredis');
   const connect = (): Redis => {
-    const redis = new Redis(redisUrl, { maxRetriesPerRequest: null });
+    const redis = new RedisOf(redisUrl, { maxRetriesPerRequest: null });
     redis.on('error', (error: Error) => log.warn({ error: error.message }, 'redis connection lost'));
     return redis;
   };

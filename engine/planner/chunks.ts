@@ -103,7 +103,8 @@ function compress(bytes: Uint8Array): Buffer {
 }
 
 export function decompress(data: Uint8Array): Buffer {
-  return inflateRawSync(data);
+  // In one piece as a rule: several are joined, and all of them are garbage twice.
+  return inflateRawSync(data, { chunkSize: Math.min(Math.max(1024, 8 * data.length), 1024 * 1024) });
 }
 
 const kinds = ['added', 'changed', 'removed'] as const;
@@ -127,21 +128,35 @@ export class EntryBuffer {
     line: Uint8Array | undefined,
     previous: Uint8Array | undefined,
   ): void {
-    const lineLength = line?.length ?? 0;
-    const previousLength = previous?.length ?? 0;
-    this.#reserve(9 + lineLength + previousLength);
-    this.#lastAt = this.#used;
-    this.#bytes[this.#used] = kinds.indexOf(kind) + (silent ? silentBit : 0);
-    this.#bytes.writeUInt32LE(lineLength, this.#used + 1);
-    this.#bytes.writeUInt32LE(previousLength, this.#used + 5);
+    const at = this.#begin(kind, silent, line?.length ?? 0, previous?.length ?? 0);
     if (line !== undefined) {
-      this.#bytes.set(line, this.#used + 9);
+      this.#bytes.set(line, at);
     }
     if (previous !== undefined) {
-      this.#bytes.set(previous, this.#used + 9 + lineLength);
+      this.#bytes.set(previous, at + (line?.length ?? 0));
     }
+  }
+
+  /** Takes in a new row from `start` to before `end`; a first run has millions, and a view of each would be garbage. */
+  addNew(from: Uint8Array, start: number, end: number): void {
+    let at = this.#begin('added', false, end - start, 0);
+    for (let i = start; i < end; i += 1) {
+      this.#bytes[at] = from[i] as number;
+      at += 1;
+    }
+  }
+
+  /** Writes the head of an entry; answers where its lines go. */
+  #begin(kind: ChangeKind, silent: boolean, lineLength: number, previousLength: number): number {
+    const at = this.#used;
+    this.#reserve(9 + lineLength + previousLength);
+    this.#lastAt = at;
+    this.#bytes[at] = kinds.indexOf(kind) + (silent ? silentBit : 0);
+    this.#bytes.writeUInt32LE(lineLength, at + 1);
+    this.#bytes.writeUInt32LE(previousLength, at + 5);
     this.#used += 9 + lineLength + previousLength;
     this.count += 1;
+    return at + 9;
   }
 
   /** The row of the first entry, or of the last: what its key is read from. */
@@ -227,15 +242,15 @@ export function rowOf({ line, previous }: PlanEntry): Buffer {
 /** The rows of a plan chunk that holds nothing but new ones, as whole lines. */
 export function addedLines(packed: Uint8Array): Buffer {
   const bytes = decompress(packed);
-  const lines = Buffer.allocUnsafe(bytes.length);
   let used = 0;
   for (let at = 0; at < bytes.length; ) {
     const length = bytes.readUInt32LE(at + 1);
-    bytes.copy(lines, used, at + 9, at + 9 + length);
+    // Moved together where they stand: each copy elsewhere would need an object of its own.
+    bytes.copyWithin(used, at + 9, at + 9 + length);
     used += length;
     at += 9 + length;
   }
-  return lines.subarray(0, used);
+  return bytes.subarray(0, used);
 }
 
 /** Splits whole lines into their positions: start of each, and the end of the last. */

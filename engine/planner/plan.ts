@@ -1,6 +1,5 @@
 import { ActivateError } from '../contracts/errors.ts';
 import {
-  type ChangeKind,
   chunkSize,
   EntryBuffer,
   hashOf,
@@ -330,13 +329,15 @@ class Merge {
   #addRow(): void {
     const { buffer, start } = this.#incoming;
     if (!this.#rows.duplicate) {
-      this.#emit('added', false, buffer.subarray(start, start + this.#rows.length), undefined);
+      this.#entries.addNew(buffer, start, start + this.#rows.length);
+      this.#counts.added += 1;
+      this.#own.added += 1;
     }
     this.#rows.consume();
   }
 
   #emit(
-    kind: ChangeKind,
+    kind: 'changed' | 'removed',
     silent: boolean,
     line: Uint8Array | undefined,
     previous: Uint8Array | undefined,
