@@ -1,5 +1,4 @@
 import type { Caller } from '../contracts/command.ts';
-import type { Connector } from '../contracts/connector.ts';
 import { ActivateError, asActivateError } from '../contracts/errors.ts';
 import { differences } from '../document/compare.ts';
 import {
@@ -13,7 +12,6 @@ import {
   trimmed,
   wholeAlert,
   wholeSync,
-  withoutSecrets,
   wordsIn,
 } from '../document/declared.ts';
 import {
@@ -26,11 +24,11 @@ import {
   writeDocument,
 } from '../document/document.ts';
 import { type LineOf, Mistakes, whileApplying } from '../document/mistakes.ts';
-import { isSecretReference, secretFromEnvironment } from '../env.ts';
 import { parseSchedule } from '../schedule/cron.ts';
 import type { DocumentChange, Services, SyncDetail, SyncDraft } from '../services.ts';
-import { mustBeAmong, problem } from '../setup/problem.ts';
-import type { ConnectionKind, ConnectionRecord } from '../store/connections.ts';
+import { mustBeAmong } from '../setup/problem.ts';
+import type { ConnectionRecord } from '../store/connections.ts';
+import { DeclaredConnections } from './declared-connections.ts';
 import type { VerbParts } from './parts.ts';
 
 type DeclaredModel = ConfigDocument['models'][string];
@@ -74,12 +72,13 @@ function onlyAbout(whole: ConfigDocument, name: string | undefined): ConfigDocum
 }
 
 class Books {
-  private readonly parts: VerbParts;
   private readonly verbs: Verbs;
+  private readonly connections: DeclaredConnections;
 
   constructor(parts: VerbParts, verbs: Verbs) {
     this.parts = parts;
     this.verbs = verbs;
+    this.connections = new DeclaredConnections(parts, verbs);
   }
 
   /** All there is now, as a document. */
@@ -91,7 +90,7 @@ class Books {
       this.verbs.syncs.list(),
     ]);
     const connections = (records: readonly ConnectionRecord[]) =>
-      Object.fromEntries(records.map((record) => [record.name, this.declared(record)]));
+      Object.fromEntries(records.map((record) => [record.name, this.connections.declared(record)]));
     const described = (kind: SyncDetail['kind']) =>
       details.filter((detail) => detail.kind === kind).map((detail) => [detail.sync.name, detail] as const);
     return {
@@ -132,9 +131,9 @@ class Books {
       return changes.filter((one) => one !== undefined);
     };
     const all = [
-      await each('sources', wanted.sources, (name, one) => this.connectionChange('source', name, now, one)),
+      await each('sources', wanted.sources, (name, one) => this.connections.change('source', name, now, one)),
       await each('destinations', wanted.destinations, (name, one) =>
-        this.connectionChange('destination', name, now, one),
+        this.connections.change('destination', name, now, one),
       ),
       await each('models', wanted.models, (name, one) => {
         mustBeAmong('source', one.source, known.sources, 'source');
@@ -232,7 +231,7 @@ class Books {
     switch (kind) {
       case 'source':
       case 'destination':
-        return this.connect(kind, name, wanted[`${kind}s`][name] as DeclaredConnection, by);
+        return this.connections.connect(kind, name, wanted[`${kind}s`][name] as DeclaredConnection, by);
       case 'model':
         // A model is stored with what uses it.
         return;
@@ -243,73 +242,6 @@ class Books {
       default:
         return kind satisfies never;
     }
-  }
-
-  private connectionChange(
-    kind: ConnectionKind,
-    name: string,
-    now: ConfigDocument,
-    wanted: DeclaredConnection,
-  ): DocumentChange {
-    const before = now[`${kind}s`][name];
-    mustFit(this.parts.connections.connector(wanted.connector), wanted);
-    const found =
-      before === undefined ? [] : [...differences(withoutSecrets(before), withoutSecrets(wanted))];
-    for (const [field, reference] of Object.entries(wanted.secrets)) {
-      const value = secretFromEnvironment(reference);
-      if (value === undefined && before?.secrets[field] === undefined) {
-        throw problem(
-          `secrets.${field}`,
-          `${reference} is not set.`,
-          'Set it in the environment of Activate.',
-        );
-      }
-      if (value !== undefined && before !== undefined && value !== this.stored(kind, name)[field]) {
-        found.push({ path: `secrets.${field}`, before: '(another)', after: reference });
-      }
-    }
-    const action = before === undefined ? 'create' : found.length === 0 ? 'none' : 'update';
-    return { kind, name, action, differences: found };
-  }
-
-  private readonly unsealed = new Map<string, Readonly<Record<string, string>>>();
-
-  private stored(kind: ConnectionKind, name: string): Readonly<Record<string, string>> {
-    return this.unsealed.get(`${kind} ${name}`) ?? {};
-  }
-
-  private declared(record: ConnectionRecord): DeclaredConnection {
-    const secrets = this.parts.vault.unseal(record.secrets);
-    this.unsealed.set(`${record.kind} ${record.name}`, secrets);
-    const reference = (field: string): string =>
-      `\${CONNECTION_${`${record.name}_${field}`.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}}`;
-    return {
-      connector: record.connector,
-      config: { ...record.config },
-      secrets: Object.fromEntries(Object.keys(secrets).map((field) => [field, reference(field)])),
-    };
-  }
-
-  private async connect(
-    kind: ConnectionKind,
-    name: string,
-    wanted: DeclaredConnection,
-    by: Caller,
-  ): Promise<void> {
-    const connector = this.parts.connections.connector(wanted.connector);
-    const stored = this.stored(kind, name);
-    const secrets = Object.entries(wanted.secrets).map(([field, reference]) => [
-      field,
-      secretFromEnvironment(reference) ?? stored[field] ?? '',
-    ]);
-    const config = Object.entries(wanted.config).map(([field, value]) => [field, String(value)]);
-    const given = Object.fromEntries([...config, ...secrets]) as Record<string, string>;
-    await (kind === 'source' ? this.verbs.sources : this.verbs.destinations).connect(
-      name,
-      connector,
-      given,
-      by,
-    );
   }
 
   private async applySync(
@@ -414,23 +346,3 @@ function changeOf(
   const action = before === undefined ? 'create' : found.length === 0 ? 'none' : 'update';
   return { kind, name, action, differences: found };
 }
-
-/** Throws INPUT_INVALID for a field that the connector does not have, and for a secret that stands in the file. */
-function mustFit({ config: fields }: Connector, { config, secrets }: DeclaredConnection): void {
-  for (const [part, given] of Object.entries({ config, secrets })) {
-    for (const name of Object.keys(given)) {
-      mustBeAmong(`${part}.${name}`, name, Object.keys(fields), 'field');
-    }
-  }
-  const bare = Object.keys(config).find((name) => fields[name]?.widget.type === 'secret');
-  if (bare !== undefined) {
-    throw problem(`config.${bare}`, 'What is secret is never in a file.', howSecrets);
-  }
-  for (const [name, reference] of Object.entries(secrets)) {
-    if (!isSecretReference(reference)) {
-      throw problem(`secrets.${name}`, 'What is secret is never in a file.', howSecrets);
-    }
-  }
-}
-
-const howSecrets = `Write it below secrets, as a name in the environment: \${CONNECTION_…}.`;
