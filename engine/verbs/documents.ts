@@ -76,7 +76,6 @@ class Books {
   private readonly connections: DeclaredConnections;
 
   constructor(parts: VerbParts, verbs: Verbs) {
-    this.parts = parts;
     this.verbs = verbs;
     this.connections = new DeclaredConnections(parts, verbs);
   }
