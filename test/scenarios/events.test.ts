@@ -1,10 +1,11 @@
+import { describe, expect, it } from 'vitest';
 import { startAmplitude } from '../fakes/amplitude.ts';
-import { refused, startBraze } from '../fakes/braze.ts';
+import { type FakeBraze, refused, startBraze } from '../fakes/braze.ts';
 import { startMixpanel } from '../fakes/mixpanel.ts';
 import { at, overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
 import { scenario } from './scenario.ts';
-import type { FarSide, Play } from './stage.ts';
+import { type FarSide, type Play, Stage, sync } from './stage.ts';
 
 /** An event is what it was when it was sent: rows that change or go are no news. */
 const play: Play = {
@@ -64,19 +65,15 @@ async function mixpanel(): Promise<FarSide> {
 }
 
 /** It knows no repeat: what comes twice has the same id of ours, by which whoever reads events can tell. */
-async function braze(): Promise<FarSide> {
+async function brazeWith(unsure: 'again' | 'report'): Promise<FarSide & { readonly fake: FakeBraze }> {
   const fake = await startBraze();
   const propertiesOf = (event: Readonly<Record<string, unknown>>) =>
     event['properties'] as Readonly<Record<string, string>>;
   return {
+    fake,
     ...overHttp(fake),
     connection: (port) => ({
-      config: {
-        endpoint: 'rest.iad-01.braze.com',
-        strangers: 'make',
-        unsure: 'again',
-        baseUrl: at(fake.url, port),
-      },
+      config: { endpoint: 'rest.iad-01.braze.com', strangers: 'make', unsure, baseUrl: at(fake.url, port) },
       secrets: { apiKey: fake.state.apiKey },
     }),
     settings: settings.replace('user_id: user_id', 'external_id: user_id'),
@@ -93,6 +90,30 @@ async function braze(): Promise<FarSide> {
     refusal: { column: 'plan', bad: refused, reason: /invalid data/ },
   };
 }
+
+describe('events to braze that may have arrived', () => {
+  it('are reported at each run and sent no more', async () => {
+    const far = await brazeWith('report');
+    const stage = await Stage.set(play, 'braze', async () => far);
+    try {
+      await stage.apply();
+      await stage.house.ended(sync);
+      await stage.add(2);
+      far.fake.next('done-then-reset');
+
+      const runs = [await stage.house.run(sync), await stage.house.run(sync), await stage.house.run(sync)];
+
+      expect(runs.map(({ state, counts: { failed, done } }) => ({ state, failed, done }))).toEqual(
+        runs.map(() => ({ state: 'done', failed: 2, done: {} })),
+      );
+      expect(await stage.house.services.syncs.reasons(sync)).toMatchObject([{ count: 2 }]);
+      expect(far.fake.state.events).toHaveLength(2);
+      await stage.isAsWanted();
+    } finally {
+      await stage.close();
+    }
+  });
+});
 
 interface Sent {
   readonly name: string;
@@ -118,4 +139,4 @@ async function webhook(): Promise<FarSide> {
 scenario(play, { connector: 'amplitude', start: amplitude, sigkill: true });
 scenario(play, { connector: 'mixpanel', start: mixpanel });
 scenario(play, { connector: 'webhook', start: webhook });
-scenario(play, { connector: 'braze', start: braze });
+scenario(play, { connector: 'braze', start: () => brazeWith('again') });
