@@ -37,11 +37,14 @@ export async function carry(api: Api, uploads: readonly Upload[], call: Call, se
   let isPassing = false;
   for (const upload of uploads) {
     const { verb, people } = upload;
-    const sent = ticket[verb] ?? (await submit(api, upload, call));
-    ticket = { ...ticket, [verb]: sent };
-    await call.keep(JSON.stringify(ticket));
+    const begunBefore = before[verb];
+    const sent = begunBefore ?? (await submit(api, upload, call));
+    if (begunBefore === undefined) {
+      ticket = { ...ticket, [verb]: sent };
+      await call.keep(JSON.stringify(ticket));
+    }
     const left = [...people.keys()].filter((at) => sent.refused[at] === undefined);
-    const outcome = await outcomeFor(api, sent, left.length, before[verb] === undefined, call);
+    const outcome = await outcomeFor(api, sent, left.length, begunBefore === undefined, call);
     for (const at of people.keys()) {
       const reason = sent.refused[at];
       settle(at, reason === undefined ? outcome : { state: 'rejected', reason });
