@@ -1,4 +1,4 @@
-import type { Activity, CloudAdapter, TurnContext } from 'botbuilder';
+import type { Activity, CloudAdapter, ConversationAccount, TurnContext } from 'botbuilder';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { whyRefused } from './claims.ts';
 import type { Heard } from './heard.ts';
@@ -78,7 +78,8 @@ export function createAdapter(config: AdapterConfig): Adapter {
   const within = async <T>(at: Address, work: (sdk: Sdk, context: TurnContext) => Promise<T>): Promise<T> => {
     const ready = await sdk();
     return result(async (keep) => {
-      const conversation = { id: at.conversation, isGroup: false, conversationType: '', name: '' };
+      // The type asks for more of a conversation than its id, and services refuse what is empty.
+      const conversation = { id: at.conversation } as ConversationAccount;
       const reference = { channelId: CHANNEL, serviceUrl: at.serviceUrl, bot, conversation };
       await ready.adapter.continueConversationAsync(config.appId, reference, async (context) =>
         keep(await work(ready, context)),

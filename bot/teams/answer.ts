@@ -43,7 +43,7 @@ export function createAnswerer(parts: Parts): Answerer {
       try {
         await byMessage(parts, reply, asked);
       } catch (error) {
-        parts.log.error({ error, command: asked.again.command }, 'Answer did not reach Teams');
+        noteLost(parts, asked, error);
         await apologize(parts, asked, error);
       }
     },
@@ -51,7 +51,7 @@ export function createAnswerer(parts: Parts): Answerer {
       try {
         return await toPress(parts, reply, asked);
       } catch (error) {
-        parts.log.error({ error, command: asked.again.command }, 'Answer did not reach Teams');
+        noteLost(parts, asked, error);
         return pressNote(wordsOf(error));
       }
     },
@@ -59,11 +59,15 @@ export function createAnswerer(parts: Parts): Answerer {
       try {
         return await toDialog(parts, reply, asked, state);
       } catch (error) {
-        parts.log.error({ error, command: asked.again.command }, 'Answer did not reach Teams');
+        noteLost(parts, asked, error);
         return await noteDialog(parts, 'That did not work', wordsOf(error));
       }
     },
   };
+}
+
+function noteLost({ log }: Parts, asked: Asked, error: unknown): void {
+  log.error({ error, reason: wordsOf(error), command: asked.again.command }, 'Answer did not reach Teams');
 }
 
 async function byMessage(parts: Parts, reply: Reply, asked: Asked): Promise<void> {
@@ -152,13 +156,11 @@ async function toPress(parts: Parts, reply: Reply, asked: Asked): Promise<Invoke
     return pressCard(await parts.talk.viewFor(card, person));
   }
   await byMessage(parts, reply, asked);
-  return pressNote(
-    reply.kind === 'form'
-      ? 'Press "Open form" to go on.'
-      : reply.to === 'caller'
-        ? 'Only you see the answer.'
-        : 'Done.',
-  );
+  if (reply.kind === 'form') {
+    return pressNote('Press "Open form" to go on.');
+  }
+  const alone = reply.to === 'caller' && asked.origin.direct !== true;
+  return pressNote(alone ? 'Only you see the answer.' : 'Done: see below.');
 }
 
 /** The card in place of the one that was pressed, for who pressed it. */

@@ -188,7 +188,7 @@ async function profileOf(parts: Parts, id: string): Promise<Profile | undefined>
   }
   for (const at of await meetingPlaces(parts, known)) {
     try {
-      const member = await parts.adapter.member(at, id);
+      const member = await parts.adapter.member(at, known?.teamsId ?? id);
       await meetMember(parts, member, at.serviceUrl, parts.now());
       const met = await person(parts.db, id);
       return met === undefined ? undefined : toProfile(met);

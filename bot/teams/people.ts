@@ -98,7 +98,7 @@ async function meetSpeaker(db: Db, activity: Heard, serviceUrl: string, at: Date
     {
       id,
       teamsId: from.id,
-      name: from.name === undefined || from.name === '' ? id : from.name,
+      ...(from.name === undefined || from.name === '' ? {} : { name: from.name }),
       serviceUrl,
       ...direct,
       ...(zone === undefined || zone === '' ? {} : { timeZone: zone }),

@@ -120,16 +120,16 @@ export async function places(sql: Sql): Promise<readonly Conversation[]> {
   );
 }
 
-/** Takes a person in, or what is new about them. What isn't given stays. */
+/** Takes a person in, or what is new about them. What isn't given stays; without a name they go by their id. */
 export async function meetPerson(
   sql: Sql,
-  one: Pick<Person, 'id' | 'name' | 'serviceUrl'> & Partial<Person>,
+  one: Pick<Person, 'id' | 'serviceUrl'> & Partial<Person>,
   at: Date,
 ): Promise<void> {
   await sql.query(
     `insert into teams_people as p (id, teams_id, name, email, user_principal_name, time_zone, conversation_id,
-       service_url, listed_at, seen_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-     on conflict (id) do update set teams_id = coalesce(excluded.teams_id, p.teams_id), name = excluded.name,
+       service_url, listed_at, seen_at) values ($1, $2, coalesce($3, $1), $4, $5, $6, $7, $8, $9, $10)
+     on conflict (id) do update set teams_id = coalesce(excluded.teams_id, p.teams_id), name = coalesce($3, p.name),
        email = coalesce(excluded.email, p.email),
        user_principal_name = coalesce(excluded.user_principal_name, p.user_principal_name),
        time_zone = coalesce(excluded.time_zone, p.time_zone),
@@ -139,7 +139,7 @@ export async function meetPerson(
     [
       one.id,
       one.teamsId ?? null,
-      one.name,
+      one.name ?? null,
       one.email ?? null,
       one.userPrincipalName ?? null,
       one.timeZone ?? null,

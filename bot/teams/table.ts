@@ -34,8 +34,8 @@ export function drawTable(table: TableBlock, losses: string[]): readonly Element
       type: 'Table',
       firstRowAsHeader: true,
       showGridLines: true,
-      columns: columns.map((_, column) => ({
-        width: 1,
+      columns: columns.map((name, column) => ({
+        width: share([name, ...rows.map((row) => row[column] ?? '')]),
         ...(numeric[column] === true && rows.length > 0
           ? ({ horizontalCellContentAlignment: 'Right' } as const)
           : {}),
@@ -47,6 +47,12 @@ export function drawTable(table: TableBlock, losses: string[]): readonly Element
     },
     ...(notes.length === 0 ? [] : [small(notes.join(', '))]),
   ];
+}
+
+/** How much of the width a column gets: by its longest text, from one part to five. */
+function share(texts: readonly string[]): number {
+  const longest = Math.max(...texts.map((text) => Math.min(text.length, LIMITS.cell)));
+  return Math.min(5, Math.max(1, Math.ceil(longest / 10)));
 }
 
 function tableRow(cells: readonly string[], head = false) {

@@ -166,8 +166,7 @@ async function directOf(parts: Parts, id: string): Promise<Address> {
     return { serviceUrl, conversation: known.conversationId };
   }
   const opened = await parts.adapter.open(serviceUrl, known?.teamsId ?? id);
-  const name = known?.name ?? id;
-  await meetPerson(parts.db, { id, name, serviceUrl, conversationId: opened }, parts.now());
+  await meetPerson(parts.db, { id, serviceUrl, conversationId: opened }, parts.now());
   return { serviceUrl, conversation: opened };
 }
 

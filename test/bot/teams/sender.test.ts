@@ -9,7 +9,7 @@ import type { Card } from '../../../engine/contracts/card.ts';
 import type { ErrorCode } from '../../../engine/contracts/errors.ts';
 import type { ConversationRef, PersonRef } from '../../../engine/contracts/refs.ts';
 import { type Reply, startFakeHttp } from '../../fakes/http.ts';
-import { directOf, GENERAL, GROUP, MAYA, SALES, SAM } from '../../fakes/teams.ts';
+import { directOf, GENERAL, GROUP, MAYA, SALES, SAM, teamsId } from '../../fakes/teams.ts';
 import { every, type Json } from '../../fakes/teams-cards.ts';
 import { added, cardOf, clientOf } from '../../fakes/teams-client.ts';
 import { openStage, type TeamsStage } from './stage.ts';
@@ -326,7 +326,10 @@ it('finds those whom only Graph knows, where it may ask there', async () => {
 });
 
 it('knows who somebody is from the roster, and their time zone from what they said', async () => {
-  await clientOf(stage.fake, stage.botUrl, MAYA).say('help');
+  const client = clientOf(stage.fake, stage.botUrl, MAYA);
+  await client.say('help');
+  // Some of what Teams tells comes without a name.
+  await client.event('conversationUpdate', { from: { id: teamsId(MAYA), aadObjectId: MAYA } });
 
   expect(await stage.teams.profile(maya)).toEqual({
     name: 'Maya Ortiz',
