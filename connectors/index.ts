@@ -12,6 +12,7 @@ import { s3 } from './s3/index.ts';
 import { salesforce } from './salesforce/index.ts';
 import { sftp } from './sftp/index.ts';
 import { webhook } from './webhook/index.ts';
+import { zendesk } from './zendesk/index.ts';
 
 /** Every kind of source and destination, in the order in which a person is offered them. */
 export const connectors = [
@@ -28,4 +29,5 @@ export const connectors = [
   s3,
   salesforce,
   sftp,
+  zendesk,
 ] as const satisfies readonly Connector[];

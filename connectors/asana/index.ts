@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Tasks } from '../../engine/contracts/destination.ts';
 import type { Option } from '../../engine/contracts/form.ts';
+import { keptForAMinute } from '../../engine/contracts/kept.ts';
 import { type Asana, openAsana, pages, understood } from './client.ts';
 import { config, type Settings, settingsOf } from './config.ts';
 import { type CustomField, customField, specsOf } from './fields.ts';
@@ -123,21 +124,4 @@ async function unlessGone(reading: Promise<unknown>): Promise<unknown> {
     }
     throw thrown;
   });
-}
-
-/** Reads again after a minute: often enough for whoever changes a project, and not once for each task. */
-function keptForAMinute<T>(now: () => Date, read: (name: string, signal: AbortSignal) => Promise<T>) {
-  const entries = new Map<string, { readonly until: number; readonly value: T }>();
-  const fresh = async (name: string, signal: AbortSignal): Promise<T> => {
-    const value = await read(name, signal);
-    entries.set(name, { until: now().getTime() + 60_000, value });
-    return value;
-  };
-  return {
-    fresh,
-    kept: async (name: string, signal: AbortSignal): Promise<T> => {
-      const entry = entries.get(name);
-      return entry !== undefined && entry.until > now().getTime() ? entry.value : fresh(name, signal);
-    },
-  };
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import type { HttpRequest } from '../../engine/contracts/http.ts';
+import { keptForAMinute } from '../../engine/contracts/kept.ts';
 import { type Flavor, invalid, type Settings } from './config.ts';
 import { hasCode, refusalOf, understood } from './errors.ts';
-import { keptForAMinute } from './kept.ts';
 
 /** The way to one Jira. Paths are those below `/rest/api/3` (Cloud) or `/rest/api/2`; answers are the JSON of a 2xx. */
 export interface Jira {

@@ -2,6 +2,7 @@ import { type AsanaState, asanaFields, startFakeAsana } from '../fakes/asana.ts'
 import type { FakeHttp } from '../fakes/http.ts';
 import { type JiraState, startFakeJira } from '../fakes/jira.ts';
 import { startSalesforce } from '../fakes/salesforce.ts';
+import { startFakeZendesk, type ZendeskState, zendeskIds } from '../fakes/zendesk.ts';
 import { at, overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
 import { scenario } from './scenario.ts';
@@ -26,7 +27,7 @@ silent_first: false
 `;
 
 /** The clock of the far side goes as ours does. */
-function onTime(fake: FakeHttp<AsanaState> | FakeHttp<JiraState>): void {
+function onTime(fake: FakeHttp<AsanaState> | FakeHttp<JiraState> | FakeHttp<ZendeskState>): void {
   Object.defineProperty(fake.state, 'now', { get: () => new Date() });
 }
 
@@ -107,7 +108,25 @@ async function webhook(): Promise<FarSide> {
   };
 }
 
+async function zendesk(): Promise<FarSide> {
+  const fake = await startFakeZendesk();
+  onTime(fake);
+  const { id, secret } = fake.state.client;
+  return {
+    ...overHttp(fake, /oauth/),
+    connection: (port) => ({
+      config: { subdomain: 'acme', clientId: id, requestsPerMinute: '2500', baseUrl: at(fake.url, port) },
+      secrets: { clientSecret: secret },
+    }),
+    settings: `project: '${zendeskIds.group}'${settings(`'${zendeskIds.account}'`)}`,
+    there: () =>
+      fake.state.tickets.map(({ subject, status }) => ({ title: subject, closed: status === 'solved' })),
+    refusal: { column: 'plan', bad: 'x'.repeat(2000), reason: /Account/ },
+  };
+}
+
 scenario(play, { connector: 'asana', start: asana, sigkill: true });
 scenario(play, { connector: 'jira', start: jira });
 scenario(play, { connector: 'salesforce', start: salesforce });
 scenario(play, { connector: 'webhook', start: webhook });
+scenario(play, { connector: 'zendesk', start: zendesk });

@@ -5,7 +5,7 @@ export interface Kept<T> {
 
 const mostEntries = 1000;
 
-/** Reads again after a minute: often enough for whoever changes something there, and not once for each issue. */
+/** Reads again after a minute: often enough for whoever changes something there, and not once for each item. */
 export function keptForAMinute<T>(
   now: () => Date,
   read: (name: string, signal: AbortSignal) => Promise<T>,
