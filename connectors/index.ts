@@ -11,6 +11,7 @@ import { postgres } from './postgres/index.ts';
 import { s3 } from './s3/index.ts';
 import { salesforce } from './salesforce/index.ts';
 import { sftp } from './sftp/index.ts';
+import { tiktok } from './tiktok/index.ts';
 import { webhook } from './webhook/index.ts';
 import { zendesk } from './zendesk/index.ts';
 
@@ -29,5 +30,6 @@ export const connectors = [
   s3,
   salesforce,
   sftp,
+  tiktok,
   zendesk,
 ] as const satisfies readonly Connector[];

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { startBraze } from '../fakes/braze.ts';
 import { account, startFacebook, token } from '../fakes/facebook.ts';
 import { apiKey, startMailchimp } from '../fakes/mailchimp.ts';
+import { advertiser, startTikTok, token as tiktokToken } from '../fakes/tiktok.ts';
 import { at, overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
 import { scenario } from './scenario.ts';
@@ -14,7 +15,12 @@ const play: Play = {
   wanted: 'select email from accounts where not gone',
 };
 
-const hashed = (text: string): string => createHash('sha256').update(text).digest('hex');
+/** Ad platforms show nobody's address: people are known by what their address comes to. */
+function addressesBy(prefix: string): ReadonlyMap<string, string> {
+  const addresses = ['moved@acme.example', ...Array.from({ length: 500 }, (_, i) => `a${i}@acme.example`)];
+  const hashed = (text: string): string => createHash('sha256').update(text).digest('hex');
+  return new Map(addresses.map((email) => [`${prefix}${hashed(email)}`, email]));
+}
 
 async function mailchimp(): Promise<FarSide> {
   const fake = await startMailchimp();
@@ -38,15 +44,9 @@ identifiers: { email: email }
   };
 }
 
-/** Facebook shows nobody's address: people are known by what their address comes to. */
 async function facebook(): Promise<FarSide> {
   const fake = await startFacebook();
-  const known = new Map(
-    ['moved@acme.example', ...Array.from({ length: 500 }, (_, i) => `a${i}@acme.example`)].map((email) => [
-      `EMAIL=${hashed(email)}`,
-      email,
-    ]),
-  );
+  const known = addressesBy('EMAIL=');
   return {
     ...overHttp(fake),
     connection: (port) => ({
@@ -57,6 +57,26 @@ async function facebook(): Promise<FarSide> {
 list: '100'
 list_name: Buyers
 identifiers: { EMAIL: email }
+`,
+    there: () =>
+      [...(fake.state.audiences[0]?.people ?? [])].map((one) => ({ email: known.get(one) ?? one })),
+    refusal: { column: 'email', bad: 'no address', reason: /mail/ },
+  };
+}
+
+async function tiktok(): Promise<FarSide> {
+  const fake = await startTikTok();
+  const known = addressesBy('EMAIL_SHA256=');
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { advertiser, baseUrl: at(fake.url, port) },
+      secrets: { accessToken: tiktokToken },
+    }),
+    settings: `
+list: '100'
+list_name: Buyers
+identifiers: { EMAIL_SHA256: email }
 `,
     there: () =>
       [...(fake.state.audiences[0]?.people ?? [])].map((one) => ({ email: known.get(one) ?? one })),
@@ -109,3 +129,4 @@ scenario(play, { connector: 'mailchimp', start: mailchimp, sigkill: true });
 scenario(play, { connector: 'facebook', start: facebook });
 scenario(play, { connector: 'webhook', start: webhook });
 scenario(play, { connector: 'braze', start: braze });
+scenario(play, { connector: 'tiktok', start: tiktok });
