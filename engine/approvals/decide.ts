@@ -36,7 +36,8 @@ export interface Which {
 
 /** The hold that is meant. Throws OUTDATED for none, NOT_ALLOWED for a button that does not belong to it. */
 export async function meant(db: Db, { name, plan }: Which, by: Caller): Promise<Hold> {
-  const hold = /^[0-9a-f]{12,64}$/i.test(plan) ? await holdMeant(db, name, plan) : undefined;
+  const possible = /^[0-9a-f]{12,64}$/i.test(plan) && !name.includes('\0');
+  const hold = possible ? await holdMeant(db, name, plan) : undefined;
   if (hold === undefined) {
     throw new ActivateError('OUTDATED', `There is no plan ${plan} of ${name}.`, {
       fix: 'See what waits: /activate approvals.',

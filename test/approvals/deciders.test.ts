@@ -14,7 +14,7 @@ afterAll(() => house.close());
 
 async function held(
   policy: Partial<ApprovalPolicy> = {},
-  destination = 'far side',
+  destination = 'far-side',
   maker: Who = 'ada',
 ): Promise<Hold> {
   made += 1;

@@ -130,7 +130,7 @@ export async function startHouse({ worker = true }: { readonly worker?: boolean 
   world.columns = [{ name: 'id', type: 'number', native: 'integer' }, text('email')];
   const memory = memoryConnector(world);
   await services.sources.connect('warehouse', memory, {}, ada);
-  await services.destinations.connect('far side', memory, {}, ada);
+  await services.destinations.connect('far-side', memory, {}, ada);
   const house: House = {
     db,
     world,
@@ -166,7 +166,7 @@ export async function startHouse({ worker = true }: { readonly worker?: boolean 
         throw new Error(`the run of ${name} is not held: ${JSON.stringify(run)}`);
       }
       await posted(db, found.id);
-      return found;
+      return house.now(found);
     },
     ended: (hold) => services.runs.finished(hold.runId ?? 0, 20_000),
     now: async (hold) => {
@@ -215,7 +215,7 @@ export function draftOf(name: string): SyncDraft {
     source: 'warehouse',
     sql: 'select id, email from people',
     key: ['id'],
-    destination: 'far side',
+    destination: 'far-side',
     settings: { list: 'list', listName: 'List', identifiers: { EMAIL: 'email' } },
     schedule: { cron: '0 0 1 1 *', timeZone: 'UTC' },
     startsNow: false,

@@ -108,12 +108,12 @@ const behindTheBack: Readonly<Record<string, readonly [string, string]>> = {
   'other destination': [
     'its settings were changed',
     `with other as (insert into destinations (name, connector, config, secrets)
-       select 'other of ' || $1, connector, config, secrets from destinations where name = 'far side' returning id)
+       select 'other of ' || $1, connector, config, secrets from destinations where name = 'far-side' returning id)
      update syncs set destination_id = (select id from other) where name = $1 and $2::bigint > 0`,
   ],
   'destination itself': [
     'its destination was connected anew',
-    `update destinations set config = config || jsonb_build_object('was', $1::text) where name = 'far side' and $2::bigint > 0`,
+    `update destinations set config = config || jsonb_build_object('was', $1::text) where name = 'far-side' and $2::bigint > 0`,
   ],
   'secrets of the source': [
     'its warehouse was connected anew',
@@ -205,7 +205,7 @@ describe('what was changed through the verbs since', () => {
   it('of its destination, too', async () => {
     const hold = await held();
     const [connector] = house.app.services.connectors;
-    await house.app.services.destinations.connect('far side', connector as never, {}, await house.by('ada'));
+    await house.app.services.destinations.connect('far-side', connector as never, {}, await house.by('ada'));
 
     await expectRefused(await house.press('ann', hold), hold, 'It was decided already: outdated');
   });
@@ -262,5 +262,5 @@ describe('a first run that was stopped before its first write', () => {
 async function wholeOf(name: string) {
   const detail = await house.app.services.syncs.show(name);
   const { sync, model, source } = detail;
-  return { sync, model, source: source.name, destination: 'far side' };
+  return { sync, model, source: source.name, destination: 'far-side' };
 }
