@@ -1,0 +1,43 @@
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { field, type Values } from '../../engine/contracts/form.ts';
+
+export const config = {
+  accessToken: field.secret({
+    label: 'Access token',
+    help: 'Paste the key of Settings, Integrations, Service Keys, or the access token of a private app.',
+  }),
+  baseUrl: field.optional(
+    field.text({
+      label: 'Base URL',
+      help: 'Leave it empty to call HubSpot itself. Fill it in for a proxy of yours.',
+    }),
+  ),
+};
+
+/** Where and as whom to call. */
+export interface Login {
+  /** Without a slash at its end. */
+  readonly base: string;
+  readonly authorization: string;
+}
+
+/** Reads the fields; CONFIG_INVALID names the one at fault, and never repeats what is secret. */
+export function loginOf(values: Values<typeof config>): Login {
+  const token = values.accessToken.trim();
+  if (!/^[\w.~+/=-]+$/.test(token)) {
+    throw invalid(
+      'accessToken',
+      'This is not an access token.',
+      'Paste it without quotes and spaces, as pat-eu1-….',
+    );
+  }
+  const base = values.baseUrl ?? 'https://api.hubapi.com';
+  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
+  }
+  return { base: base.replace(/\/+$/, ''), authorization: `Bearer ${token}` };
+}
+
+function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
+  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
+}
