@@ -17,11 +17,15 @@ export interface Api {
 }
 
 export function openApi(login: Login, { http: plain }: ConnectorContext): Api {
-  // Some answers say only inside that the token has run out, with any status.
+  // What is inside tells whether a new token helps: any status comes with a token that has run out, and 401 with others.
   const told: Http = {
     send: async (request) => {
       const answer = await plain.send(request);
-      return isOfSignIn(faultIn(answer.text)) ? { ...answer, status: 401, ok: false } : answer;
+      const fault = faultIn(answer.text);
+      if (isOfSignIn(fault)) {
+        return { ...answer, status: 401, ok: false };
+      }
+      return fault !== undefined && answer.status === 401 ? { ...answer, status: 403 } : answer;
     },
   };
   const http = withToken(told, () => grantedToken(plain, login.grant));
