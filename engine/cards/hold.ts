@@ -9,7 +9,7 @@ import type { Delegate, Hold, Vote } from '../store/holds.ts';
 import type { Run } from '../store/runs.ts';
 import type { Sync } from '../store/syncs.ts';
 import { actions, bold, button, code, context, count, fields, moment, shorten, text } from './build.ts';
-import { summary } from './progress.ts';
+import { progress, summary } from './progress.ts';
 
 /** How much of a fingerprint a card shows and a button carries: 48 bits. */
 export function shortPlan(fingerprint: string): string {
@@ -275,7 +275,7 @@ function outcomeOf({ hold, run }: HoldView): {
   }
   const said = summary(run);
   if (run.state !== 'done' && run.state !== 'failed') {
-    return { blocks: [text('⏳ Delivering… ', said)], said: 'Delivering.' };
+    return { blocks: [text('⏳ Delivering…'), ...progress(run)], said: 'Delivering.' };
   }
   const failed = run.state === 'failed' || (run.counts.failed ?? 0) > 0;
   return { blocks: [text(bold('Outcome: '), said)], tone: failed ? 'bad' : 'good', said };

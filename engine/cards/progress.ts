@@ -101,7 +101,7 @@ function endedCard(name: string, title: string, run: Shown, took: string): Card 
 }
 
 /** How far a run has come, once there is something to say. */
-function progress({ counts }: Pick<Run, 'counts'>): readonly Block[] {
+export function progress({ counts }: Pick<Run, 'counts'>): readonly Block[] {
   const { added = 0, changed = 0, removed = 0 } = counts;
   const total = added + changed + removed;
   return counts.done === undefined || total === 0

@@ -1,9 +1,6 @@
 import { basisOf, basisOfRun, type Planned } from '../approvals/basis.ts';
 import { mustBeApproved } from '../approvals/decide.ts';
-import { followRun } from '../approvals/desk.ts';
-import { progressCard } from '../cards/progress.ts';
 import { type ActivateError, asActivateError } from '../contracts/errors.ts';
-import { parseTarget } from '../contracts/refs.ts';
 import type { Framework } from '../frameworks/framework.ts';
 import type { Outbox } from '../messages/outbox.ts';
 import { auditRun, isWorthAuditing } from '../store/audit.ts';
@@ -12,7 +9,6 @@ import { modelById } from '../store/models.ts';
 import {
   enterState,
   finishRun,
-  keepProgressMessage,
   type Run,
   type RunCounts,
   type RunError,
@@ -30,6 +26,7 @@ import {
 import { type DeliverParts, deliverPlan, leaveInDoubt } from './deliver.ts';
 import { type HealthParts, reportHealth } from './health.ts';
 import { type Layout, type ReadParts, readModel } from './read.ts';
+import { followHold, showing, showProgress } from './show.ts';
 
 export interface ExecuteParts extends ReadParts, DeliverParts, HealthParts {
   readonly outbox: Outbox;
@@ -105,10 +102,10 @@ async function carryOut(
       await mustStillBeApproved(parts, run, { sync, model });
       await showProgress(parts, run, sync, signal);
       await followHold(parts, run, signal);
-      return deliverPlan(parts, job, layout, signal);
+      return showing(parts, run, sync, signal, () => deliverPlan(parts, job, layout, signal));
     }
     if (sync.framework === 'notify' || layout.version === sync.version) {
-      return deliverPlan(parts, job, layout, signal);
+      return showing(parts, run, sync, signal, () => deliverPlan(parts, job, layout, signal));
     }
     // Edited since: a plan for other settings would fill fields from columns that it does not have.
     await concede(parts, run, sync);
@@ -125,7 +122,10 @@ async function carryOut(
   }
   await showProgress(parts, { ...run, state: 'delivering', counts: read.counts }, sync, signal);
   const planned = { ...job, run: { ...run, counts: read.counts } };
-  return { ...read.counts, ...(await deliverPlan(parts, planned, read.layout, signal)) };
+  const delivered = await showing(parts, run, sync, signal, () =>
+    deliverPlan(parts, planned, read.layout, signal),
+  );
+  return { ...read.counts, ...delivered };
 }
 
 /**
@@ -138,13 +138,6 @@ async function mustStillBeApproved(parts: ExecuteParts, run: Run, planned: Plann
     ? await basisOfRun(parts.db, parts.plans, planned, run.id)
     : await basisOf(parts.db, planned);
   mustBeApproved(await holdOfRun(parts.db, run.id), now);
-}
-
-/** Cards that ask are posted, and drawn anew, by whoever comes first; what does not work now is seen to later. */
-async function followHold(parts: ExecuteParts, run: Run, signal: AbortSignal): Promise<void> {
-  await followRun(parts, run.id, signal).catch((error: unknown) =>
-    parts.log.warn({ run: run.id, error: String(error) }, 'an approval could not be shown'),
-  );
 }
 
 async function layoutOf(parts: ExecuteParts, runId: number): Promise<Layout> {
@@ -228,29 +221,4 @@ function toRunError(error: ActivateError): RunError {
 
 function stackOf(error: ActivateError): string | undefined {
   return error.cause instanceof Error ? error.cause.stack : error.stack;
-}
-
-/** Shows on one card how a run goes that a person asked for. */
-async function showProgress(parts: ExecuteParts, run: Run, sync: Sync, signal: AbortSignal): Promise<void> {
-  const target = run.progressTo === null ? undefined : parseTarget(run.progressTo);
-  if (target === undefined || target.platform === 'cli') {
-    return;
-  }
-  const since = run.startedAt ?? parts.now();
-  const card = progressCard(sync.name, run, (parts.now().getTime() - since.getTime()) / 1000);
-  const posted = (await runById(parts.db, run.id))?.progressMessage ?? null;
-  if (posted !== null) {
-    await parts.outbox.edit(posted, { card }, signal);
-    return;
-  }
-  const [sent] = await parts.outbox.send({
-    runId: run.id,
-    syncId: sync.id,
-    messages: [{ key: '', kind: 'progress', target, card, live: false }],
-    draw: (drawn) => drawn,
-    signal,
-  });
-  if (sent?.state === 'ok') {
-    await keepProgressMessage(parts.db, run.id, sent.message);
-  }
 }
