@@ -1,6 +1,7 @@
 import type { Block } from '../../engine/contracts/card.ts';
 import type { Element, RichText } from './elements.ts';
 import { cut, LIMITS } from './limits.ts';
+import { apart } from './text.ts';
 
 type TableBlock = Extract<Block, { type: 'table' }>;
 
@@ -63,10 +64,7 @@ function tableRow(cells: readonly string[], head = false) {
 }
 
 function cell(text: string, head: boolean): RichText {
-  const shown = cut(text.replace(/\s+/g, ' ').trim(), LIMITS.cell).replace(
-    /<(?=\/?at\b)|\{(?=\{)/gi,
-    '$&\u200B',
-  );
+  const shown = apart(cut(text.replace(/\s+/g, ' ').trim(), LIMITS.cell));
   return {
     type: 'RichTextBlock',
     inlines: [

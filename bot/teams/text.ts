@@ -12,8 +12,8 @@ const BETWEEN_WORDS = /(?<![\p{L}\p{N}])[*_~]|[*_~](?![\p{L}\p{N}])|[`\\]/gu;
 const LINK = /\](?=[([:])/g;
 /** What would make a heading, a list, a quotation or a rule at the beginning of a line. */
 const LINE_START = /^(\s*)([#>+-]|\d+[.)])/gm;
-/** `<at>` names a mention, `{{DATE(…)}}` is read as a function. */
-const CODES = /<(?=\/?at\b)|\{(?=\{)/gi;
+/** `<at>` names a mention, `{{DATE(…)}}` is read as a function. Other braces stay, so that they can be copied. */
+const CODES = /<(?=\/?at\b)|\{(?=\{(?:DATE|TIME)\()/gi;
 /** `&lt;` is read as a sign where there is Markdown. */
 const ENTITY = /&(?=#?\w+;)/g;
 
@@ -27,7 +27,7 @@ export function escapeText(text: string): string {
 }
 
 /** Breaks up what Teams reads anywhere in a card, also where there is no Markdown. */
-function apart(text: string): string {
+export function apart(text: string): string {
   return text.replace(CODES, (found) => `${found}\u200B`);
 }
 

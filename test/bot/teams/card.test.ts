@@ -81,11 +81,11 @@ it('never mentions, formats or links what data says', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'binary' }),
-      fc.constantFrom('**', '](', '<at>', '`', '_', '~~', '- ', '{{'),
+      fc.constantFrom('**', '](', '<at>', '`', '_', '~~', '- ', '{{DATE('),
       (text, sign) => {
         const shown = escapeText(`${sign}${text}${sign}x${sign}`);
 
-        expect(shown).not.toMatch(/<\/?at\b|\]\(|`|\{\{|^\s*([#>+-]|\d+[.)])/m);
+        expect(shown).not.toMatch(/<\/?at\b|\]\(|`|\{\{(DATE|TIME)\(|^\s*([#>+-]|\d+[.)])/m);
         expect(shown).not.toMatch(/(?<![\p{L}\p{N}])[*_~]|[*_~](?![\p{L}\p{N}])/u);
       },
     ),
@@ -269,6 +269,12 @@ it('shows a picture that has an address, and says what one shows that has none',
 
   expect(payload.body.map(({ type }) => type)).toEqual(['TextBlock', 'RichTextBlock', 'Image']);
   expect(losses).toEqual(['The picture "A chart" can\'t be shown.']);
+});
+
+it('leaves what is harmless as it is, so that it can be copied', () => {
+  expect(escapeText('{{ name }} snake_case 2*3 12:30:45 arn:aws:s3 jo_smith@acme.com')).toBe(
+    '{{ name }} snake_case 2*3 12:30:45 arn:aws:s3 jo_smith@acme.com',
+  );
 });
 
 it('carries its mark where nobody sees it', () => {
