@@ -3,8 +3,11 @@ import { amplitude } from './amplitude/index.ts';
 import { asana } from './asana/index.ts';
 import { braze } from './braze/index.ts';
 import { facebook } from './facebook/index.ts';
+import { folder } from './folder/index.ts';
+import { googleAds } from './google-ads/index.ts';
 import { jira } from './jira/index.ts';
 import { mailchimp } from './mailchimp/index.ts';
+import { microsoftAds } from './microsoft-ads/index.ts';
 import { mixpanel } from './mixpanel/index.ts';
 import { mongodb } from './mongodb/index.ts';
 import { postgres } from './postgres/index.ts';
@@ -23,8 +26,11 @@ export const connectors = [
   asana,
   braze,
   facebook,
+  folder,
+  googleAds,
   jira,
   mailchimp,
+  microsoftAds,
   mixpanel,
   mongodb,
   s3,

@@ -140,6 +140,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     connectors,
     vault,
     now,
+    allowedFolder: env.ALLOWED_FOLDER,
     httpFor: (about) =>
       createHttp({ ...about, privateHosts: env.ALLOWED_PRIVATE_HOSTS, proxy: env.HTTPS_PROXY, log, now }),
   });

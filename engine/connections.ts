@@ -21,6 +21,7 @@ export class Connections {
   private readonly vault: Vault;
   private readonly httpFor: HttpFor;
   private readonly now: () => Date;
+  private readonly allowedFolder: string | undefined;
   private readonly open = new Map<
     string,
     { readonly sealed: string; readonly connection: Promise<AnyConnection> }
@@ -31,11 +32,13 @@ export class Connections {
     readonly vault: Vault;
     readonly httpFor: HttpFor;
     readonly now: () => Date;
+    readonly allowedFolder?: string | undefined;
   }) {
     this.connectors = parts.connectors;
     this.vault = parts.vault;
     this.httpFor = parts.httpFor;
     this.now = parts.now;
+    this.allowedFolder = parts.allowedFolder;
   }
 
   async use(record: ConnectionRecord): Promise<AnyConnection> {
@@ -84,7 +87,8 @@ export class Connections {
       extra: baseHosts(config),
       secrets: secretsIn(connector, config),
     });
-    const context: ConnectorContext = { applicationName: 'activate', http, now: this.now };
+    const { now, allowedFolder } = this;
+    const context: ConnectorContext = { applicationName: 'activate', http, now, allowedFolder };
     try {
       const connection = await connector.open(checked.values, context);
       const close = async (): Promise<void> => {

@@ -1,3 +1,4 @@
+import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { ActivateError } from './contracts/errors.ts';
 import { isHostEntry } from './http/hosts.ts';
@@ -168,6 +169,17 @@ export const settings = {
     .default([])
     .describe(
       'Hosts of your own network that connections may call, also without encryption: names, *.names, addresses or networks, separated by commas. All others there are refused.',
+    ),
+  ALLOWED_FOLDER: z
+    .string()
+    .refine(
+      (path) => isAbsolute(path) && resolve(path) !== '/',
+      'must be the full path of a folder, as /mnt/exports',
+    )
+    .transform((path) => resolve(path))
+    .optional()
+    .describe(
+      'Folder of this machine, as one with network drives, at or below which connections may write files. Without it they may nowhere.',
     ),
   HTTPS_PROXY: url('the address of a proxy', 'http:', 'https:')
     .optional()

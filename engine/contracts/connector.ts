@@ -47,6 +47,8 @@ export interface ConnectorContext {
   /** The one way to the web: see {@link Http}. Vendor packages that bring their own are the exception. */
   readonly http: Http;
   readonly now: () => Date;
+  /** The folder of this machine, in full, at or below which a connection may write files. Without it, nowhere. */
+  readonly allowedFolder?: string | undefined;
 }
 
 /** The parts that a connection can have, by name. All but `source` and `notify` are named like their framework. */

@@ -53,6 +53,13 @@ describe('configuration', () => {
     },
   );
 
+  it('takes one folder for files by its full path, and not the whole machine', () => {
+    expect(parseEnv({ ALLOWED_FOLDER: '/mnt/exports/' }).ALLOWED_FOLDER).toBe('/mnt/exports');
+    for (const given of ['exports', '/', '/mnt/..']) {
+      expect(() => parseEnv({ ALLOWED_FOLDER: given })).toThrow(/ALLOWED_FOLDER must be the full path/);
+    }
+  });
+
   it('takes a proxy by its address', () => {
     expect(parseEnv({ HTTPS_PROXY: 'http://proxy.corp:3128' }).HTTPS_PROXY).toBe('http://proxy.corp:3128');
     expect(() => parseEnv({ HTTPS_PROXY: 'proxy.corp:3128' })).toThrow(

@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly now?: () => Date;
   /** Hosts that a fake stands in for, where no field of the connection says where to call: `{ 'api.x.com': fake.url }`. */
   readonly standIns?: Readonly<Record<string, string>>;
+  /** Where it may write files. */
+  readonly allowedFolder?: string;
 }
 
 export interface Opened {
@@ -25,7 +27,7 @@ export interface Opened {
  * Opens a connector for a test, with what a person would type into its form. It may call 127.0.0.1 and what it declares.
  */
 export async function openFor(connector: Connector, typed: Raw, options: OpenOptions = {}): Promise<Opened> {
-  const { now = () => new Date(), standIns = {} } = options;
+  const { now = () => new Date(), standIns = {}, allowedFolder } = options;
   const checked = check(connector.config, typed);
   if (!checked.ok) {
     throw new Error(`The form of ${connector.id} does not take this: ${JSON.stringify(checked.errors)}`);
@@ -47,6 +49,7 @@ export async function openFor(connector: Connector, typed: Raw, options: OpenOpt
   const connection = await connector.open(checked.values, {
     applicationName: 'activate/test',
     now,
+    allowedFolder,
     http: { send: (request) => http.send({ ...request, url: standIn(request.url, connector, standIns) }) },
   });
   return {
