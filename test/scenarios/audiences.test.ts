@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { startBraze } from '../fakes/braze.ts';
 import { account, startFacebook, token } from '../fakes/facebook.ts';
+import { account as googleAccount, refreshToken as googleToken, startGoogle } from '../fakes/google-ads.ts';
 import { apiKey, startMailchimp } from '../fakes/mailchimp.ts';
+import { developerToken, refreshToken as microsoftToken, startMicrosoft } from '../fakes/microsoft-ads.ts';
 import { advertiser, startTikTok, token as tiktokToken } from '../fakes/tiktok.ts';
 import { at, overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
@@ -106,6 +108,60 @@ identifiers: { external_id: email }
   };
 }
 
+async function googleAds(): Promise<FarSide> {
+  const fake = await startGoogle();
+  const known = addressesBy('');
+  const digestIn = (one: string): string => /[0-9a-f]{64}/.exec(one)?.[0] ?? '';
+  return {
+    ...overHttp(fake, /\/token$/),
+    connection: (port) => ({
+      config: {
+        account: googleAccount,
+        terms: 'ACCEPTED',
+        consent: 'granted',
+        clientId: '4711.apps.googleusercontent.com',
+        baseUrl: at(fake.url, port),
+      },
+      secrets: { clientSecret: 'GOCSPX-secret-of-the-client', refreshToken: googleToken },
+    }),
+    settings: `
+list: '9007199254740993'
+list_name: Buyers
+identifiers: { email: email }
+`,
+    there: () =>
+      [...(fake.state.lists[0]?.people.keys() ?? [])].map((one) => ({
+        email: known.get(digestIn(one)) ?? one,
+      })),
+    refusal: { column: 'email', bad: 'no address', reason: /mail/ },
+  };
+}
+
+async function microsoftAds(): Promise<FarSide> {
+  const fake = await startMicrosoft();
+  const known = addressesBy('Email ');
+  return {
+    ...overHttp(fake, /\/token$|\/QueryByIds$/),
+    connection: (port) => ({
+      config: {
+        account: '123456789',
+        customer: '12345678',
+        clientId: '0a1b2c3d-0000-0000-0000-000000000000',
+        terms: 'accepted',
+        baseUrl: at(fake.url, port),
+      },
+      secrets: { developerToken, refreshToken: microsoftToken },
+    }),
+    settings: `
+list: '9007199254740993'
+list_name: Buyers
+identifiers: { email: email }
+`,
+    there: () => [...(fake.state.lists[0]?.items ?? [])].map((one) => ({ email: known.get(one) ?? one })),
+    refusal: { column: 'email', bad: 'no address', reason: /mail/ },
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const people = new Set<string>();
   const fake = await startReceiver(({ type, data }) => {
@@ -130,3 +186,5 @@ scenario(play, { connector: 'facebook', start: facebook });
 scenario(play, { connector: 'webhook', start: webhook });
 scenario(play, { connector: 'braze', start: braze });
 scenario(play, { connector: 'tiktok', start: tiktok });
+scenario(play, { connector: 'google-ads', start: googleAds });
+scenario(play, { connector: 'microsoft-ads', start: microsoftAds });
