@@ -5,6 +5,8 @@ import { braze } from './braze/index.ts';
 import { facebook } from './facebook/index.ts';
 import { folder } from './folder/index.ts';
 import { googleAds } from './google-ads/index.ts';
+import { hubspot } from './hubspot/index.ts';
+import { iterable } from './iterable/index.ts';
 import { jira } from './jira/index.ts';
 import { mailchimp } from './mailchimp/index.ts';
 import { microsoftAds } from './microsoft-ads/index.ts';
@@ -14,6 +16,7 @@ import { postgres } from './postgres/index.ts';
 import { s3 } from './s3/index.ts';
 import { salesforce } from './salesforce/index.ts';
 import { sftp } from './sftp/index.ts';
+import { snapchat } from './snapchat/index.ts';
 import { tiktok } from './tiktok/index.ts';
 import { webhook } from './webhook/index.ts';
 import { zendesk } from './zendesk/index.ts';
@@ -28,6 +31,8 @@ export const connectors = [
   facebook,
   folder,
   googleAds,
+  hubspot,
+  iterable,
   jira,
   mailchimp,
   microsoftAds,
@@ -36,6 +41,7 @@ export const connectors = [
   s3,
   salesforce,
   sftp,
+  snapchat,
   tiktok,
   zendesk,
 ] as const satisfies readonly Connector[];

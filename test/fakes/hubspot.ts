@@ -30,6 +30,7 @@ const contactProperties: readonly Property[] = [
   { name: 'email', label: 'Email', type: 'string', fieldType: 'text', hasUniqueValue: true },
   { name: 'customer_key', label: 'Customer key', type: 'string', fieldType: 'text', hasUniqueValue: true },
   { name: 'firstname', label: 'First Name', type: 'string', fieldType: 'text' },
+  { name: 'jobtitle', label: 'Job Title', type: 'string', fieldType: 'text' },
   { name: 'seats', label: 'Seats', type: 'number', fieldType: 'number' },
   { name: 'plan', label: 'Plan', type: 'enumeration', fieldType: 'select', options: choices('free', 'pro') },
   {

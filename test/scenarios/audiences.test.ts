@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
+import { expect } from 'vitest';
 import { startBraze } from '../fakes/braze.ts';
 import { account, startFacebook, token } from '../fakes/facebook.ts';
 import { account as googleAccount, refreshToken as googleToken, startGoogle } from '../fakes/google-ads.ts';
+import { token as hubspotToken, seed, startHubspot } from '../fakes/hubspot.ts';
+import { startIterable } from '../fakes/iterable.ts';
 import { apiKey, startMailchimp } from '../fakes/mailchimp.ts';
 import { developerToken, refreshToken as microsoftToken, startMicrosoft } from '../fakes/microsoft-ads.ts';
+import { app, account as snapAccount, startSnapchat } from '../fakes/snapchat.ts';
 import { advertiser, startTikTok, token as tiktokToken } from '../fakes/tiktok.ts';
 import { at, overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
@@ -62,6 +66,26 @@ identifiers: { EMAIL: email }
 `,
     there: () =>
       [...(fake.state.audiences[0]?.people ?? [])].map((one) => ({ email: known.get(one) ?? one })),
+    refusal: { column: 'email', bad: 'no address', reason: /mail/ },
+  };
+}
+
+async function snapchat(): Promise<FarSide> {
+  const fake = await startSnapchat();
+  const known = addressesBy('EMAIL_SHA256=');
+  const { clientId, ...secrets } = app;
+  return {
+    ...overHttp(fake, /^\/login\//),
+    connection: (port) => ({
+      config: { account: snapAccount, clientId, baseUrl: at(fake.url, port) },
+      secrets,
+    }),
+    settings: `
+list: '5689640350646272'
+list_name: Buyers
+identifiers: { EMAIL_SHA256: email }
+`,
+    there: () => [...(fake.state.segments[0]?.people ?? [])].map((one) => ({ email: known.get(one) ?? one })),
     refusal: { column: 'email', bad: 'no address', reason: /mail/ },
   };
 }
@@ -162,6 +186,48 @@ identifiers: { email: email }
   };
 }
 
+/** HubSpot's lists take contacts that are there: those of all accounts to come. */
+async function hubspot(): Promise<FarSide> {
+  const fake = await startHubspot();
+  const emails = ['moved', ...Array.from({ length: 500 }, (_, i) => `a${i}`)].map(
+    (name) => `${name}@acme.example`,
+  );
+  const known = new Map(emails.map((email) => [seed(fake, 'contacts', { email }), email]));
+  return {
+    ...overHttp(fake, /batch\/read|search/),
+    connection: (port) => ({
+      config: { baseUrl: at(fake.url, port) },
+      secrets: { accessToken: hubspotToken },
+    }),
+    settings: `
+list: '7'
+list_name: Buyers
+identifiers: { email: email }
+`,
+    there: () => [...(fake.state.lists[0]?.members ?? [])].map((id) => ({ email: known.get(id) ?? id })),
+    refusal: { column: 'email', bad: 'stranger@example.com', reason: /no such contact/ },
+  };
+}
+
+async function iterable(): Promise<FarSide> {
+  const fake = await startIterable();
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { region: 'us', projectType: 'email', baseUrl: at(fake.url, port) },
+      secrets: { apiKey: fake.state.apiKey },
+    }),
+    settings: `
+list: '1'
+list_name: Buyers
+identifiers: { email: email }
+`,
+    there: () => [...(fake.state.lists[0]?.users ?? [])].map((email) => ({ email })),
+    refusal: { column: 'email', bad: 'no address', reason: /mail/ },
+    inspect: () => expect(fake.state.offChannel.size).toBe(0),
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const people = new Set<string>();
   const fake = await startReceiver(({ type, data }) => {
@@ -183,8 +249,11 @@ identifiers: { email: email }
 
 scenario(play, { connector: 'mailchimp', start: mailchimp, sigkill: true });
 scenario(play, { connector: 'facebook', start: facebook });
+scenario(play, { connector: 'hubspot', start: hubspot });
 scenario(play, { connector: 'webhook', start: webhook });
 scenario(play, { connector: 'braze', start: braze });
 scenario(play, { connector: 'tiktok', start: tiktok });
 scenario(play, { connector: 'google-ads', start: googleAds });
 scenario(play, { connector: 'microsoft-ads', start: microsoftAds });
+scenario(play, { connector: 'snapchat', start: snapchat });
+scenario(play, { connector: 'iterable', start: iterable });

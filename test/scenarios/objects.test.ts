@@ -1,5 +1,7 @@
 import { BSON } from 'mongodb';
 import { refused, startBraze } from '../fakes/braze.ts';
+import { token as hubspotToken, startHubspot } from '../fakes/hubspot.ts';
+import { startIterable } from '../fakes/iterable.ts';
 import { failure, startFakeMongodb } from '../fakes/mongodb.ts';
 import { Refusal } from '../fakes/mongodb-store.ts';
 import { startSalesforce } from '../fakes/salesforce.ts';
@@ -138,6 +140,64 @@ fields:
   };
 }
 
+async function hubspot(): Promise<FarSide> {
+  const fake = await startHubspot();
+  const contacts = fake.state.kinds.get('contacts')?.records ?? new Map();
+  return {
+    ...overHttp(fake, /batch\/read/),
+    connection: (port) => ({
+      config: { baseUrl: at(fake.url, port) },
+      secrets: { accessToken: hubspotToken },
+    }),
+    settings: `
+object: contacts
+mode: mirror
+match: [email]
+fields:
+  email: email
+  firstname: name
+  seats: seats
+  jobtitle: plan
+`,
+    there: () =>
+      [...contacts.values()]
+        .filter(({ archived }) => !archived)
+        .map(({ properties: { email, firstname, seats, jobtitle } }) => ({
+          email,
+          name: firstname,
+          seats: Number(seats),
+          plan: jobtitle,
+        })),
+    refusal: { column: 'email', bad: 'no address', reason: /INVALID_EMAIL/ },
+  };
+}
+
+/** One value of another type than its field costs the whole request. */
+async function iterable(): Promise<FarSide> {
+  const fake = await startIterable();
+  fake.state.users.clear();
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { region: 'us', projectType: 'email', baseUrl: at(fake.url, port) },
+      secrets: { apiKey: fake.state.apiKey },
+    }),
+    settings: `
+object: users
+mode: mirror
+match: [email]
+fields:
+  email: email
+  name: name
+  seats: seats
+  plan: plan
+`,
+    there: () =>
+      [...fake.state.users].map(([email, { name, seats, plan }]) => ({ email, name, seats, plan })),
+    refusal: { column: 'email', bad: 'no address', reason: /as a user/ },
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const kept = new Map<unknown, unknown>();
   const fake = await startReceiver(({ type, data }) => {
@@ -159,6 +219,8 @@ async function webhook(): Promise<FarSide> {
 
 scenario(play, { connector: 'postgres', start: postgres, sigkill: true, terminal: true });
 scenario(play, { connector: 'mongodb', start: mongodb });
+scenario(play, { connector: 'hubspot', start: hubspot });
 scenario(play, { connector: 'salesforce', start: salesforce });
 scenario(play, { connector: 'webhook', start: webhook });
 scenario(play, { connector: 'braze', start: braze });
+scenario(play, { connector: 'iterable', start: iterable });
