@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { startAmplitude } from '../fakes/amplitude.ts';
 import { type FakeBraze, refused, startBraze } from '../fakes/braze.ts';
+import { startIterable } from '../fakes/iterable.ts';
 import { startMixpanel } from '../fakes/mixpanel.ts';
 import { at, overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
@@ -41,6 +42,30 @@ async function amplitude(): Promise<FarSide> {
         person: user_id,
       })),
     refusal: { column: 'plan', bad: 'refuse me', reason: /event_properties|plan/ },
+  };
+}
+
+/** It refuses events by their name: that of these is what the row has as plan. */
+async function iterable(): Promise<FarSide> {
+  const fake = await startIterable();
+  fake.state.projectType = 'userId';
+  fake.state.disallowed.add('refuse me');
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { region: 'us', projectType: 'userId', baseUrl: at(fake.url, port) },
+      secrets: { apiKey: fake.state.apiKey },
+    }),
+    settings: settings
+      .replace('user_id: user_id', 'userId: user_id')
+      .replace(`'"signed up"'`, "'{{ plan }}'"),
+    there: () =>
+      [...fake.state.events.values()].map(({ eventName, userId, dataFields }) => ({
+        n: dataFields?.['n'],
+        name: eventName === 'Normal' ? 'signed up' : eventName,
+        person: userId,
+      })),
+    refusal: { column: 'plan', bad: 'refuse me', reason: /no events of this name/ },
   };
 }
 
@@ -140,3 +165,4 @@ scenario(play, { connector: 'amplitude', start: amplitude, sigkill: true });
 scenario(play, { connector: 'mixpanel', start: mixpanel });
 scenario(play, { connector: 'webhook', start: webhook });
 scenario(play, { connector: 'braze', start: () => brazeWith('again') });
+scenario(play, { connector: 'iterable', start: iterable });
