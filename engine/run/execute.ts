@@ -4,7 +4,7 @@ import { type ActivateError, asActivateError } from '../contracts/errors.ts';
 import type { Framework } from '../frameworks/framework.ts';
 import type { Outbox } from '../messages/outbox.ts';
 import { auditRun, isWorthAuditing } from '../store/audit.ts';
-import { holdOfRun } from '../store/holds.ts';
+import { holdOfRun, touchHoldOfRun } from '../store/holds.ts';
 import { modelById } from '../store/models.ts';
 import {
   enterState,
@@ -180,10 +180,17 @@ async function end(
     await noteWrote(parts.db, sync.id);
   }
   const ending = { state, counts, error: outcome.error, at: parts.now() } as const;
-  if (isWorthAuditing(run, counts, outcome.error)) {
+  const worthAuditing = isWorthAuditing(run, counts, outcome.error);
+  if (run.held || worthAuditing) {
     await parts.db.transaction(async (sql) => {
       await finishRun(sql, run.id, ending);
-      await auditRun(sql, sync, run, counts, outcome.error, ending.at);
+      if (run.held) {
+        // Should this process die now, others draw what came of it.
+        await touchHoldOfRun(sql, run.id);
+      }
+      if (worthAuditing) {
+        await auditRun(sql, sync, run, counts, outcome.error, ending.at);
+      }
     });
   } else {
     await finishRun(parts.db, run.id, ending);

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Connections } from '../../engine/connections.ts';
+import type { Sender } from '../../engine/contracts/chat.ts';
 import type { Db, Sql } from '../../engine/contracts/db.ts';
+import type { PlatformId } from '../../engine/contracts/refs.ts';
 import type { Column } from '../../engine/contracts/source.ts';
 import { createAudiences } from '../../engine/frameworks/audiences.ts';
 import { createEvents } from '../../engine/frameworks/events.ts';
@@ -33,6 +35,8 @@ import { type FreshDb, freshDb } from './postgres.ts';
 export interface Rig {
   readonly world: World;
   readonly db: Db;
+  /** Of the same database. Secrets are sealed with 32 letters k. */
+  readonly url: string;
   /** The time that the engine sees. */
   readonly clock: { now: Date };
   /** How long the engine wanted to sleep; it never really did. */
@@ -40,7 +44,7 @@ export interface Rig {
   /** An empty world, at noon on the first of March 2026. */
   reset(): Promise<void>;
   sync(framework: DeliveryFramework, settings: unknown, options?: SyncOptions): Promise<Sync>;
-  /** Makes a run and carries it to its end, however many workers it takes. */
+  /** Makes a run, or goes on with one that was stopped, and carries it to its end, however many workers it takes. */
   run(sync: Sync, options?: RunOptions): Promise<Run>;
   close(): Promise<void>;
 }
@@ -139,6 +143,24 @@ function mortal(db: Db, { step }: Life): Db {
   };
 }
 
+/** What it posts, or edits, may be the last that is heard of a process. */
+function mortalSender(sender: Sender, { step }: Life): Sender {
+  return {
+    ...sender,
+    post: async (...given) => {
+      step();
+      const posted = await sender.post(...given);
+      step();
+      return posted;
+    },
+    update: async (...given) => {
+      step();
+      await sender.update(...given);
+      step();
+    },
+  };
+}
+
 async function approveHeld(db: Db, run: Run | undefined): Promise<void> {
   if (run?.state === 'held') {
     await db.query(`update holds set state = 'approved' where run_id = $1`, [run.id]);
@@ -148,7 +170,10 @@ async function approveHeld(db: Db, run: Run | undefined): Promise<void> {
 
 const noon = new Date('2026-03-01T12:00:00Z');
 
-export async function startRig(): Promise<Rig> {
+/** With senders, what is posted can be struck down like all else. */
+export async function startRig(
+  options: { readonly senders?: (db: Db) => readonly Sender[] } = {},
+): Promise<Rig> {
   const own: FreshDb = await freshDb();
   const { db } = own;
   const world = new World();
@@ -170,9 +195,12 @@ export async function startRig(): Promise<Rig> {
   const connection = { connector: 'memory', config: {}, secrets: vault.seal({}), createdBy: null };
   const source = await saveConnection(db, { ...connection, kind: 'source', name: 'warehouse' });
   const destination = await saveConnection(db, { ...connection, kind: 'destination', name: 'far side' });
-  const partsFor = (life: Life, options: RunOptions): ExecuteParts => {
+  const sendersFor = (life: Life): ReadonlyMap<PlatformId, Sender> =>
+    new Map((options.senders?.(db) ?? []).map((sender) => [sender.id, mortalSender(sender, life)]));
+  const partsFor = (life: Life, how: RunOptions): ExecuteParts => {
     const lived = mortal(db, life);
-    const patience = options.patience ?? { attempts: 3, firstWaitMs: 10, longestWaitMs: 60_000 };
+    const senders = sendersFor(life);
+    const patience = how.patience ?? { attempts: 3, firstWaitMs: 10, longestWaitMs: 60_000 };
     const delivery = { db: lived, connections, sleep, patience };
     return {
       db: lived,
@@ -182,8 +210,8 @@ export async function startRig(): Promise<Rig> {
       plans: createPlans(lived),
       snapshots: createSnapshots(lived),
       log: silentLog,
-      outbox: new Outbox({ db: lived, senders: new Map(), log: silentLog, now, sleep, patience }),
-      senders: new Map(),
+      outbox: new Outbox({ db: lived, senders, log: silentLog, now, sleep, patience }),
+      senders,
       people: new People(lived, { admins: [], defaultRole: 'viewer' }),
       frameworks: new Map(
         [createObjects, createEvents, createAudiences, createFiles, createTasks].map((create) => {
@@ -192,12 +220,12 @@ export async function startRig(): Promise<Rig> {
         }),
       ),
       worker: randomUUID(),
-      attempts: options.attempts ?? 5,
+      attempts: how.attempts ?? 5,
       retryMs: 1000,
     };
   };
-  const live = async (id: number, { life, far }: Lived, options: RunOptions): Promise<void> => {
-    const parts = partsFor(life, options);
+  const live = async (id: number, { life, far }: Lived, how: RunOptions): Promise<void> => {
+    const parts = partsFor(life, how);
     const [claimed] = await claimRuns(db, [id], parts.worker, now(), 30_000);
     if (claimed === undefined) {
       return;
@@ -214,6 +242,7 @@ export async function startRig(): Promise<Rig> {
   return {
     world,
     db,
+    url: own.url,
     clock,
     slept,
     reset: async () => {
@@ -222,15 +251,15 @@ export async function startRig(): Promise<Rig> {
       clock.now = noon;
       await db.query('delete from paces');
     },
-    sync: async (framework, settings, options) => {
-      world.columns = options?.columns ?? world.columns;
-      world.rows = (options?.rows ?? []).map((row) => [...row]);
+    sync: async (framework, settings, made) => {
+      world.columns = made?.columns ?? world.columns;
+      world.rows = (made?.rows ?? []).map((row) => [...row]);
       const name = `sync-${randomUUID().slice(0, 8)}`;
       const model = await saveModel(db, {
         name,
         sourceId: source.id,
         sql: 'select * from rows',
-        key: options?.key ?? ['id'],
+        key: made?.key ?? ['id'],
         columns: world.columns,
       });
       return insertSync(db, {
@@ -247,11 +276,11 @@ export async function startRig(): Promise<Rig> {
         nextDueAt: new Date('2100-01-01T00:00:00Z'),
       });
     },
-    run: async (sync, options = {}) => {
-      const { scope = 'changes', approve = false } = options;
+    run: async (sync, how = {}) => {
+      const { scope = 'changes', approve = false } = how;
       const request = { syncId: sync.id, dueAt: now(), cause: 'manual', requestedBy: null } as const;
       const [waiting] = await db.query<{ id: number }>(
-        `select id from runs where sync_id = $1 and state = 'held'`,
+        `select id from runs where sync_id = $1 and state in ('held', 'delivering')`,
         [sync.id],
       );
       const made = waiting ?? (await requestRun(db, { ...request, progressTo: null, scope }));
@@ -259,14 +288,14 @@ export async function startRig(): Promise<Rig> {
         throw new Error('A run of this sync is still open.');
       }
       for (let lives = 0; lives < 50; lives += 1) {
-        await live(made.id, lives === 0 ? firstLife(options) : lifeOf(Number.POSITIVE_INFINITY), options);
+        await live(made.id, lives === 0 ? firstLife(how) : lifeOf(Number.POSITIVE_INFINITY), how);
         const run = await runById(db, made.id);
         if (run?.state === 'done' || run?.state === 'failed' || (run?.state === 'held' && !approve)) {
           return run;
         }
         await approveHeld(db, run);
         await db.query('update runs set worker = null where id = $1', [made.id]);
-        await options.between?.();
+        await how.between?.();
       }
       throw new Error('The run does not end.');
     },
