@@ -35,7 +35,7 @@ type Sentence = readonly [
 /** Turns what `pg` throws into an ActivateError, without any secret in it. */
 export function explain(thrown: unknown, login: Login, asked?: Asked): ActivateError {
   if (thrown instanceof ActivateError) {
-    return thrown;
+    return withoutPassword(thrown, login);
   }
   if (asked?.limits.signal?.aborted === true) {
     return new ActivateError('CANCELED', 'The query was canceled.', { cause: thrown });
@@ -50,6 +50,21 @@ export function explain(thrown: unknown, login: Login, asked?: Asked): ActivateE
     ...options,
     fix: clean(fix),
     cause: without(login.password, failure.message),
+  });
+}
+
+/** What is ours already may repeat words of the server. */
+function withoutPassword(error: ActivateError, { password }: Login): ActivateError {
+  const { code, message, fix, fields, retryAfterMs, cause } = error;
+  const clean = (text: string): string => without(password, text);
+  if (clean(`${message}${fix}${String(cause)}`) === `${message}${fix}${String(cause)}`) {
+    return error;
+  }
+  return new ActivateError(code, clean(message), {
+    ...(fix === undefined ? {} : { fix: clean(fix) }),
+    ...(fields === undefined ? {} : { fields }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(cause === undefined ? {} : { cause: clean(String(cause)) }),
   });
 }
 

@@ -16,14 +16,18 @@ const rememberedMs = 60_000;
 /** PostgreSQL as a place to write rows to. */
 export function objectsOf(session: Session, now: () => Date): Objects {
   const remembered = new Map<string, { readonly table: Table; readonly at: number }>();
-  const look = (object: string): Promise<Table> =>
-    session.read(checking, (reader) => describeTable(reader, object));
-  const tableOf = async (object: string): Promise<Table> => {
+  const look = (object: string, limits = checking): Promise<Table> =>
+    session.read(limits, (reader) => describeTable(reader, object));
+  const tableOf = async (object: string, signal?: AbortSignal): Promise<Table> => {
     const known = remembered.get(object);
     if (known !== undefined && now().getTime() - known.at < rememberedMs) {
       return known.table;
     }
-    const table = await look(object);
+    const limits = signal === undefined ? checking : { ...checking, signal };
+    const table = await look(object, limits).catch((thrown: unknown) => {
+      signal?.throwIfAborted();
+      throw thrown;
+    });
     remembered.set(object, { table, at: now().getTime() });
     return table;
   };
@@ -38,7 +42,7 @@ export function objectsOf(session: Session, now: () => Date): Objects {
     fields: async (object) => fieldsOf(await look(object)),
     verify: async (plan) => obstaclesOf(await look(plan.object), plan),
     write: async (batch, call) => {
-      const table = await tableOf(batch.object);
+      const table = await tableOf(batch.object, call.signal);
       try {
         return await session.write(call.signal, (transaction) =>
           writeBatch(transaction, table, batch, call, hopes(batch.object)),
@@ -49,7 +53,7 @@ export function objectsOf(session: Session, now: () => Date): Objects {
       }
     },
     fill: async (batch, call) => {
-      const table = await tableOf(batch.object);
+      const table = await tableOf(batch.object, call.signal);
       const columns = batch.fields.flatMap((name) => table.columns.find((one) => one.name === name) ?? []);
       const change = { table, columns, match: batch.match, onlyIfEmpty: new Set<string>() };
       return columns.length === batch.fields.length

@@ -78,7 +78,7 @@ export async function transact<T>(place: Place, work: (transaction: Transaction)
   } catch (thrown) {
     await stopping;
     broken = await isBroken(client, thrown);
-    throw isUnknown(thrown) ? thrown : failed(thrown);
+    throw isUnknown(thrown) ? explain(thrown, login) : failed(thrown);
   } finally {
     signal.removeEventListener('abort', stop);
     silence?.answered();
@@ -135,7 +135,7 @@ async function commit(client: PoolClient, login: Login, signal: AbortSignal): Pr
     command = (await ask(client, 'COMMIT')).command;
   } catch (thrown) {
     const { severity, code = '' } = thrown as Failure;
-    if (severity === undefined || /^(08|57P)/.test(code)) {
+    if (severity === undefined || /^(08|57P|53300)/.test(code)) {
       throw new ActivateError(
         'OUTCOME_UNKNOWN',
         `The connection to ${login.host}:${login.port} was lost before the server said whether it kept the rows.`,

@@ -31,33 +31,55 @@ export interface Harness {
   readonly skip?: Partial<Record<Skippable, string>>;
 }
 
-type Case =
-  | 'delivers'
-  | 'one bad row'
-  | 'limited'
-  | 'limited, no time given'
-  | 'in trouble'
-  | 'unreadable'
-  | 'breaks off'
-  | 'again'
-  | 'stops'
-  | 'refused once'
-  | 'refused'
-  | 'quotes';
+/** What is tried of each thing that a part does. */
+const cases = [
+  'delivers',
+  'one bad row',
+  'limited',
+  'limited, no time given',
+  'in trouble',
+  'unreadable',
+  'breaks off',
+  'again',
+  'stops',
+  'refused once',
+  'refused',
+  'quotes',
+] as const;
+type Case = (typeof cases)[number];
 /** A case for all parts, or for one: `files again`. */
 type Skippable = Case | `${PartName} ${string}` | 'wrong key';
+
+/** A suite in the making: what it is about, and the points that have a test, or a reason why not. */
+interface Suite {
+  readonly harness: Harness;
+  readonly points: Set<string>;
+}
 
 /** The tests that every destination passes. */
 export function destinationContract(name: string, harness: Harness): void {
   describe(`${name}: what every destination owes`, () => {
+    const suite: Suite = { harness, points: new Set() };
+    const works = worksOf(harness.parts);
     declares(harness.connector, harness.parts);
-    checks(harness);
-    for (const work of worksOf(harness.parts)) {
-      describe(work.name, () => delivers(harness, work));
+    checks(suite);
+    for (const work of works) {
+      describe(work.name, () => delivers(suite, work));
     }
     for (const { title, key, test } of special(harness.parts)) {
-      trial(harness, key, title, async (stage) => test(stage));
+      trial(suite, key, title, async (stage) => test(stage));
     }
+    it('is held to every point, and every reason not to be is for one that there is', () => {
+      const { points } = suite;
+      const owed = works.flatMap(({ name, canBeBad }) =>
+        cases.filter((one) => canBeBad || one !== 'one bad row').map((one) => `${name}: ${one}`),
+      );
+      const parts = works.flatMap(({ part }) => cases.map((one) => `${part} ${one}`));
+
+      expect(owed.filter((point) => !points.has(point))).toEqual([]);
+      const known = new Set<string>([...cases, ...parts, ...points]);
+      expect(Object.keys(harness.skip ?? {}).filter((key) => !known.has(key))).toEqual([]);
+    });
   });
 }
 
@@ -86,7 +108,8 @@ function declares(connector: Connector, parts: PartCases): void {
   });
 }
 
-function checks(harness: Harness): void {
+function checks(suite: Suite): void {
+  const { harness } = suite;
   it('has the parts that it offers, with limits that let something through', async () => {
     await onStage(harness.connector, await harness.start(), async ({ opened }) => {
       for (const part of harness.connector.offers) {
@@ -100,14 +123,16 @@ function checks(harness: Harness): void {
   });
 
   it('finds nothing wrong with a connection that is right', async () => {
-    await onStage(harness.connector, await harness.start(), async ({ opened }) => {
-      for (const part of harness.connector.offers) {
+    for (const part of harness.connector.offers) {
+      const far = await harness.start();
+      const config = part === 'source' ? (far.readerConfig ?? far.config) : far.config;
+      await onStage(harness.connector, { ...far, config }, async ({ opened }) => {
         expect(await opened.connection.check(part)).toEqual([]);
-      }
-    });
+      });
+    }
   });
 
-  trial(harness, 'wrong key', 'says what to do about a wrong key', async ({ far, hear }) => {
+  trial(suite, 'wrong key', 'says what to do about a wrong key', async ({ far, hear }) => {
     const open = async (): Promise<void> => {
       const { connection, close } = await openFor(harness.connector, far.wrongConfig, {
         standIns: far.standIns ?? {},
@@ -135,14 +160,15 @@ function checks(harness: Harness): void {
   });
 }
 
-function delivers(harness: Harness, work: Work): void {
+function delivers(suite: Suite, work: Work): void {
+  const { harness } = suite;
   const { says = {} } = harness;
   const { unauthorized = { status: 401, json: { message: 'Unauthorized' } } } = says;
   const slow = says.limited ?? limited;
   const broken = says.broken ?? [500, 502, 503].map((status) => ({ status, json: { message: 'Trouble' } }));
   const trialOf = (key: Case, title: string, test: (stage: Stage, far: FarSide) => Promise<void>): void =>
     trial(
-      harness,
+      suite,
       key,
       title,
       async (stage) => {
@@ -150,14 +176,14 @@ function delivers(harness: Harness, work: Work): void {
         await stage.opened.connection.check(work.part);
         await test(stage, stage.far);
       },
-      work.part,
+      work,
     );
 
   trialOf('delivers', 'answers for each item, and what was sent is there', async (stage, far) => {
-    const before = structuredClone(far.stored());
+    const before = structuredClone(await far.stored());
 
     expectOk(await stage.attempt(work, n));
-    expect(far.stored()).not.toEqual(before);
+    expect(await far.stored()).not.toEqual(before);
   });
 
   if (work.canBeBad) {
@@ -218,16 +244,16 @@ function delivers(harness: Harness, work: Work): void {
   trialOf('again', 'does no harm with the same items once more', async (stage, far) => {
     const tickets = new Map<string, string>();
     expectOk(await stage.attempt(work, n, { tickets }));
-    const once = structuredClone(far.stored());
+    const once = structuredClone(await far.stored());
 
     expectOk(await stage.attempt(work, n, { tickets, again: true }));
-    expect(far.stored()).toEqual(once);
+    expect(await far.stored()).toEqual(once);
   });
 
   trialOf('breaks off', 'ends in the same place whichever of its requests breaks off', async (stage, far) => {
     const before = far.fake.requests.length;
     expectOk(await stage.attempt(work, n));
-    const wanted = structuredClone(far.stored());
+    const wanted = structuredClone(await far.stored());
     const requests = far.fake.requests.length - before;
 
     for (let broken = 0; broken < Math.min(requests, 12); broken += 1) {
@@ -235,7 +261,7 @@ function delivers(harness: Harness, work: Work): void {
         await work.prepare?.(other.opened.connection, n);
         await other.opened.connection.check(work.part);
         await breakOff(other, work, broken);
-        expect(other.far.stored(), `request ${broken + 1} of ${requests}`).toEqual(wanted);
+        expect(await other.far.stored(), `request ${broken + 1} of ${requests}`).toEqual(wanted);
       });
     }
   });
@@ -293,15 +319,16 @@ function delivers(harness: Harness, work: Work): void {
 const n = 3;
 
 function trial(
-  harness: Harness,
+  { harness, points }: Suite,
   key: Skippable | string,
   title: string,
   test: (stage: Stage) => Promise<void>,
-  part?: PartName,
+  work?: Work,
 ): void {
+  points.add(work === undefined ? key : `${work.name}: ${key}`);
   const { skip = {} } = harness;
   const timeoutMs = key === 'stops' ? 5_000 : 30_000;
-  const reason = skip[`${part} ${key}` as Skippable] ?? skip[key as Skippable];
+  const reason = skip[`${work?.part} ${key}` as Skippable] ?? skip[key as Skippable];
   if (reason === undefined) {
     it(title, async () => onStage(harness.connector, await harness.start(), test), timeoutMs);
   } else {

@@ -15,10 +15,12 @@ export interface FarSide {
   /** What a person types to connect to it; and the same with a key that it does not accept. */
   readonly config: Raw;
   readonly wrongConfig: Raw;
+  /** What is typed to read from it, where that takes another login than writing does. */
+  readonly readerConfig?: Raw;
   /** Secrets that are no whole field: a private key inside a file of credentials, the password of a URL. */
   readonly secrets?: readonly string[];
   readonly standIns?: Readonly<Record<string, string>>;
-  /** What it keeps now, without what may differ from one attempt to the next (times, request ids). */
+  /** What it keeps now, without what may differ from one attempt to the next (times, request ids); or a promise of it. */
   stored(): unknown;
 }
 
