@@ -39,7 +39,7 @@ export const braze = defineConnector({
   api,
   setup: [
     'In Braze open Settings, APIs and Identifiers, and make a REST API key. It needs `users.track`; for users and lists `custom_attributes.get` too, and `users.delete` if rows that go are to be deleted. Copy the REST endpoint from the same page.',
-    'Match users by `external_id` where you can. Several users may share an e-mail address or a phone number: Braze then takes one that has an external id, and the one that was updated last. External ids are case-sensitive and stay for good.',
+    'Match users by `external_id` where you can. Several users may share an e-mail address or a phone number: Braze then takes the one with an external id that was updated last, and where none has one, the one updated last. External ids are case-sensitive and stay for good.',
     'Braze bills what is sent, changed or not: map only what you use. Activate sends a row when it has changed, with all its mapped fields.',
     'Braze takes requests into a queue. What it finds wrong only later, such as an update of a user whom it does not know, it says nowhere.',
     'A list of Activate is a custom attribute that is true for whoever is on it and false for whoever left. (Braze keeps its cohorts for partners.)',

@@ -5,7 +5,7 @@ import type { HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
 import type { Login, Who } from './config.ts';
 import { errorIn } from './results.ts';
 
-export const api = { version: 'api, not versioned' };
+export const api = { version: 'REST, not versioned' };
 
 export interface Asked extends Pick<HttpRequest, 'method' | 'json' | 'repeatable'> {
   /** Below `api`, without a slash before it. */

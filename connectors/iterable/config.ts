@@ -27,7 +27,7 @@ export const config = {
     field.choice({
       label: 'New fields',
       help: 'What becomes of fields that Iterable does not have. Left empty, what the project says.',
-      of: { make: 'Make them', leave: 'Refuse the rows' },
+      of: { make: 'Make them', leave: 'Leave them out and say so' },
     }),
   ),
   baseUrl: field.optional(
