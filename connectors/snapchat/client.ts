@@ -81,17 +81,20 @@ function fetchToken(login: Login, { http }: ConnectorContext): Promise<string> {
 
 /** In capitals in some answers, in small letters in others. */
 const success = z.string().regex(/^success$/i);
-const paging = z.object({ next_link: z.string().optional() }).optional();
+const headShape = z.looseObject({
+  request_status: success,
+  paging: z.object({ next_link: z.string().optional() }).optional(),
+});
+const partsShape = z.array(z.looseObject({ sub_request_status: success }));
 
 function read<T extends z.ZodType>(body: unknown, of: Asked['of'], shape: T): Page<z.output<T>> {
-  const items = z.array(z.object({ sub_request_status: success, [envelopes[of]]: z.unknown() }));
-  const { data: whole } = z.object({ request_status: success, [of]: items, paging }).safeParse(body);
-  const wrapped = items.safeParse(whole?.[of]).data ?? [];
-  const found = z.array(shape).safeParse(wrapped.map((one) => one[envelopes[of]]));
-  if (whole === undefined || !found.success) {
+  const head = headShape.safeParse(body).data;
+  const parts = partsShape.safeParse(head?.[of]).data;
+  const items = z.array(shape).safeParse(parts?.map((one) => one[envelopes[of]])).data;
+  if (items === undefined) {
     throw new ActivateError('OUTCOME_UNKNOWN', 'Snapchat answered with something else than it is known to.');
   }
-  return { items: found.data, cursor: cursorOf(paging.safeParse(whole['paging']).data?.next_link) };
+  return { items, cursor: cursorOf(head?.paging?.next_link) };
 }
 
 /** The link itself is not followed: it leads to whatever host it names. */

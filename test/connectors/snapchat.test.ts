@@ -263,13 +263,19 @@ describe('snapchat: refusals', () => {
       expect(error.message).toContain('Bearer … sent …');
     }));
 
-  it('takes nothing for done that does not say so', () =>
+  it.each([
+    ['the whole', { users: [{ sub_request_status: 'SUCCESS', user: { number_uploaded_users: 1 } }] }],
+    ['a part', { request_status: 'SUCCESS', users: [{ user: { number_uploaded_users: 1 } }] }],
+  ])('takes nothing for done when %s does not say so', (_, json) =>
     withSnapchat(async (audiences, fake, check) => {
       await check();
-      fake.always({ json: { users: [{ user: { number_uploaded_users: 1 } }] } });
+      fake.always({ json });
 
-      expect((await thrownBy(audiences.add(buyers, people(1), call()))).code).toBe('OUTCOME_UNKNOWN');
-    }));
+      const error = await thrownBy(audiences.add(buyers, people(1), call({ again: true })));
+
+      expect(error.code).toBe('OUTCOME_UNKNOWN');
+    }),
+  );
 });
 
 describe('snapchat: sign-in', () => {
