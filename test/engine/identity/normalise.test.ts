@@ -236,6 +236,7 @@ const plainVectors: readonly (readonly [IdentityRule, string, string, string?])[
   ['phone-digits', '+39 06 698 12345', '390669812345'],
   ['phone-digits', '06 698 12345', '390669812345', 'IT'],
   ['phone-digits', '113 496 0987', '441134960987', 'GB'],
+  ['phone-digits', '657.777.0000', '16577770000', 'US'],
   ['phone-e164', '+1 555 987 6543', '+15559876543', 'DE'],
   ['phone-e164', '+1 555 987 6543 x5', '+15559876543'],
   ['name', 'Mary Ann', 'maryann'],
