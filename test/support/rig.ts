@@ -280,7 +280,7 @@ export async function startRig(
       const { scope = 'changes', approve = false } = how;
       const request = { syncId: sync.id, dueAt: now(), cause: 'manual', requestedBy: null } as const;
       const [waiting] = await db.query<{ id: number }>(
-        `select id from runs where sync_id = $1 and state in ('held', 'delivering')`,
+        `select id from runs where sync_id = $1 and state not in ('done', 'failed')`,
         [sync.id],
       );
       const made = waiting ?? (await requestRun(db, { ...request, progressTo: null, scope }));
