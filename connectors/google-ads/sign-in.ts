@@ -1,6 +1,6 @@
-import { createPrivateKey, createSign, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
-import type { Grant as Asked } from '../../engine/contracts/oauth.ts';
+import { type Grant as Asked, privateKeyIn, signedToken } from '../../engine/contracts/oauth.ts';
 import { invalid } from './invalid.ts';
 
 /** What to ask for a token with, at this time. */
@@ -65,16 +65,26 @@ const keyFile = z.object({
 });
 
 function serviceAccountOf(text: string): { readonly email: string; readonly key: KeyObject } {
-  try {
-    const { client_email: email, private_key: pem } = keyFile.parse(JSON.parse(text));
-    return { email, key: createPrivateKey(pem) };
-  } catch {
-    // Without `cause`: what is thrown may quote the key.
+  const { email, key } = keyFileIn(text) ?? {};
+  if (email === undefined || key === undefined) {
     throw invalid(
       'serviceAccount',
       'This is not the key of a service account.',
       'Paste the whole JSON file that Google Cloud gave you, from { to }.',
     );
+  }
+  return { email, key };
+}
+
+function keyFileIn(
+  text: string,
+): { readonly email: string; readonly key: KeyObject | undefined } | undefined {
+  try {
+    const { client_email: email, private_key: pem } = keyFile.parse(JSON.parse(text));
+    return { email, key: privateKeyIn(pem) };
+  } catch {
+    // What is thrown may quote the key.
+    return undefined;
   }
 }
 
@@ -83,15 +93,12 @@ const assertionLastsS = 3600;
 
 /** Made out to Google itself, whatever proxy carries it there. */
 function assertionOf(email: string, key: KeyObject, now: Date): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const iat = Math.floor(now.getTime() / 1000);
-  const claims = {
+  return signedToken(key, 'RS256', {
     iss: email,
     scope,
     aud: 'https://oauth2.googleapis.com/token',
     iat,
     exp: iat + assertionLastsS,
-  };
-  const signed = `${part({ alg: 'RS256', typ: 'JWT' })}.${part(claims)}`;
-  return `${signed}.${createSign('RSA-SHA256').update(signed).sign(key, 'base64url')}`;
+  });
 }

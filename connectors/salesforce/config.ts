@@ -1,6 +1,7 @@
-import { createPrivateKey, createSign, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { privateKeyIn, signedToken } from '../../engine/contracts/oauth.ts';
 
 export const config = {
   host: field.text({
@@ -144,20 +145,10 @@ function grantOf(values: Values<typeof config>, home: string): Login['grant'] {
   });
 }
 
-/** A form may have made one line of the PEM text, or `\n` of its line breaks. */
 function keyOf(text: string): KeyObject {
-  const found = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----([\s\S]+?)-----END \1-----/.exec(
-    text.replaceAll('\\n', '\n'),
-  );
-  const [, kind = '', body = ''] = found ?? [];
-  try {
-    const lines = body.replaceAll(/\s+/g, '').replaceAll(/.{64}/g, '$&\n').trimEnd();
-    const key = createPrivateKey(`-----BEGIN ${kind}-----\n${lines}\n-----END ${kind}-----\n`);
-    if (key.asymmetricKeyType === 'rsa') {
-      return key;
-    }
-  } catch {
-    // Without `cause`: what is thrown may quote the key.
+  const key = privateKeyIn(text);
+  if (key?.asymmetricKeyType === 'rsa') {
+    return key;
   }
   throw invalid(
     'privateKey',
@@ -170,10 +161,10 @@ function keyOf(text: string): KeyObject {
 const assertionLastsS = 180;
 
 function assertionOf(claims: Readonly<Record<string, string>>, key: KeyObject, now: Date): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const exp = Math.floor(now.getTime() / 1000) + assertionLastsS;
-  const signed = `${part({ alg: 'RS256', typ: 'JWT' })}.${part({ ...claims, exp })}`;
-  return `${signed}.${createSign('RSA-SHA256').update(signed).sign(key, 'base64url')}`;
+  return signedToken(key, 'RS256', {
+    ...claims,
+    exp: Math.floor(now.getTime() / 1000) + assertionLastsS,
+  });
 }
 
 function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {

@@ -1,3 +1,4 @@
+import { constants, createPrivateKey, type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto';
 import { ActivateError } from './errors.ts';
 import { errorOf, type Http } from './http.ts';
 
@@ -40,4 +41,53 @@ export async function grantedToken(http: Http, grant: Grant): Promise<string> {
     throw new ActivateError('UNAVAILABLE', `${vendor} answered the sign-in without a token.`);
   }
   return token;
+}
+
+// Signed tokens ------------------------------------------------------------------------------------------------------
+
+const pss: Omit<SignKeyObjectInput, 'key'> = {
+  padding: constants.RSA_PKCS1_PSS_PADDING,
+  saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+};
+const ecdsa: Omit<SignKeyObjectInput, 'key'> = { dsaEncoding: 'ieee-p1363' };
+
+/** Signatures by their names in RFC 7518: the first two are made with an RSA key, the others with one of their curve. */
+const signatures = {
+  RS256: { hash: 'sha256', how: {} },
+  PS256: { hash: 'sha256', how: pss },
+  ES256: { hash: 'sha256', how: ecdsa },
+  ES384: { hash: 'sha384', how: ecdsa },
+  ES512: { hash: 'sha512', how: ecdsa },
+} as const;
+export type Signature = keyof typeof signatures;
+
+/** A JSON Web Token (RFC 7519) of these claims. `header` is what it says of itself beside its type and signature. */
+export function signedToken(
+  key: KeyObject,
+  alg: Signature,
+  claims: Readonly<Record<string, unknown>>,
+  header: Readonly<Record<string, string>> = {},
+): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const { hash, how } = signatures[alg];
+  const signed = `${part({ alg, typ: 'JWT', ...header })}.${part(claims)}`;
+  return `${signed}.${sign(hash, Buffer.from(signed), { key, ...how }).toString('base64url')}`;
+}
+
+/**
+ * The private key in a PEM text; undefined when there is none, or it has a passphrase. A form may have made one line of
+ * the text, or `\n` of its line breaks.
+ */
+export function privateKeyIn(text: string): KeyObject | undefined {
+  const found = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----([\s\S]+?)-----END \1-----/.exec(
+    text.replaceAll('\\n', '\n'),
+  );
+  const [, kind = '', body = ''] = found ?? [];
+  const lines = body.replaceAll(/\s+/g, '').replaceAll(/.{64}/g, '$&\n').trimEnd();
+  try {
+    return createPrivateKey(`-----BEGIN ${kind}-----\n${lines}\n-----END ${kind}-----\n`);
+  } catch {
+    // What is thrown may quote the key.
+    return undefined;
+  }
 }
