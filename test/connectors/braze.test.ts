@@ -677,6 +677,14 @@ describe('braze: lists', () => {
     expect(fake.state.users.has('external_id stranger')).toBe(false);
   });
 
+  it('make nobody a user by taking them off, whatever they do otherwise', async () => {
+    const { connection, fake } = await connected({ strangers: 'make' });
+
+    await partOf(connection, 'audiences').remove(list, [member({ external_id: 'stranger' })], call());
+
+    expect(fake.state.users.has('external_id stranger')).toBe(false);
+  });
+
   it.each([
     ['leave', false],
     ['make', true],

@@ -184,10 +184,11 @@ function each(
   const disallowed = new Set<string>();
   let successCount = 0;
   for (const sent of all) {
-    const { email, userId = '', eventName = '', dataFields = {} } = sent;
+    const { email, eventName = '', dataFields = {} } = sent;
     const reason = reasonAgainst(sent, state, making);
     if (reason !== undefined) {
-      failed[`${reason}${email === undefined ? 'UserIds' : 'Emails'}`].push(email ?? userId);
+      // Addresses come back in small letters, however they were written.
+      failed[`${reason}${email === undefined ? 'UserIds' : 'Emails'}`].push(keyOf(sent));
     } else if (state.disallowed.has(eventName)) {
       disallowed.add(eventName);
     } else {
