@@ -73,7 +73,9 @@ function mayOpenForm<S>(command: AnyCommand<S> | undefined, { input }: Invocatio
   if (command === undefined || Object.keys(command.fields).length === 0) {
     return false;
   }
-  return command.steps !== undefined || !check(command.fields as Fields, input).ok;
+  // Asked already: the form comes back with what is wrong.
+  const asks = command.steps !== undefined || command.showsForm === true || input['asked'] !== undefined;
+  return asks || !check(command.fields as Fields, input).ok;
 }
 
 async function guarded<S>(

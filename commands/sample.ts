@@ -16,6 +16,7 @@ export const sample = defineCommand({
   access: 'viewer',
   fields: { ...planFields, show: field.optional(show) },
   positional: ['name', 'plan', 'show'],
+  showsForm: true,
   lookups: { pendingNames },
   run: async ({ name, plan, show: chosen = 'all' }, caller, services) => {
     const { columns, rows, total } = await services.approvals.sample(

@@ -62,6 +62,8 @@ export interface Command<F extends Fields = Fields, S = unknown> {
   readonly carried?: readonly (keyof F & string)[];
   /** Label of the button that submits its form, at most 24 characters. */
   readonly submit?: string;
+  /** It answers with a form though nothing is missing: a platform that opens forms for a press alone has to know. */
+  readonly showsForm?: true;
   readonly lookups?: Readonly<Record<string, Lookup<S>>>;
   readonly steps?: readonly Step<S>[];
   run(input: Values<F>, caller: Caller, services: S): Promise<Reply>;

@@ -726,6 +726,7 @@ describe('mayOpenForm', () => {
     ['nobody', {}, false],
     ['show', {}, true],
     ['show', { name: 'x' }, false],
+    ['show', { name: 'x', asked: 'true' }, true],
     ['make', { source: 'w' }, true],
   ])('%s %j: %s', (name, input: Raw, may) => {
     expect(dispatch.mayOpenForm({ command: name, input })).toBe(may);
