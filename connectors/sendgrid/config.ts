@@ -1,0 +1,39 @@
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { field, type Values } from '../../engine/contracts/form.ts';
+
+export const config = {
+  apiKey: field.secret({
+    label: 'API key',
+    help: 'Made under Settings, API Keys, with full access to Marketing. It begins with SG.',
+  }),
+  baseUrl: field.optional(
+    field.text({
+      label: 'Base URL',
+      help: 'Leave it empty for api.sendgrid.com. Fill it in for a proxy of yours.',
+    }),
+  ),
+};
+
+/** Where and as whom to call, in full. */
+export interface Login {
+  /** Without a slash at its end. */
+  readonly base: string;
+  readonly apiKey: string;
+}
+
+/** Reads the fields; CONFIG_INVALID names the one at fault, and never repeats what is secret. */
+export function loginOf(values: Values<typeof config>): Login {
+  const apiKey = values.apiKey.trim();
+  if (!/^SG\.[\w.-]+$/.test(apiKey)) {
+    throw invalid('apiKey', 'This is not an API key of SendGrid.', 'Paste the whole key: it begins with SG.');
+  }
+  const base = values.baseUrl ?? 'https://api.sendgrid.com';
+  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
+  }
+  return { base: base.replace(/\/+$/, ''), apiKey };
+}
+
+function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
+  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
+}
