@@ -6,6 +6,7 @@ import { facebook } from './facebook/index.ts';
 import { folder } from './folder/index.ts';
 import { googleAds } from './google-ads/index.ts';
 import { hubspot } from './hubspot/index.ts';
+import { intercom } from './intercom/index.ts';
 import { iterable } from './iterable/index.ts';
 import { jira } from './jira/index.ts';
 import { mailchimp } from './mailchimp/index.ts';
@@ -15,6 +16,7 @@ import { mongodb } from './mongodb/index.ts';
 import { postgres } from './postgres/index.ts';
 import { s3 } from './s3/index.ts';
 import { salesforce } from './salesforce/index.ts';
+import { sendgrid } from './sendgrid/index.ts';
 import { sftp } from './sftp/index.ts';
 import { snapchat } from './snapchat/index.ts';
 import { tiktok } from './tiktok/index.ts';
@@ -33,6 +35,7 @@ export const connectors = [
   googleAds,
   hubspot,
   iterable,
+  intercom,
   jira,
   mailchimp,
   microsoftAds,
@@ -40,6 +43,7 @@ export const connectors = [
   mongodb,
   s3,
   salesforce,
+  sendgrid,
   sftp,
   snapchat,
   tiktok,

@@ -4,9 +4,11 @@ import { startBraze } from '../fakes/braze.ts';
 import { account, startFacebook, token } from '../fakes/facebook.ts';
 import { account as googleAccount, refreshToken as googleToken, startGoogle } from '../fakes/google-ads.ts';
 import { token as hubspotToken, seed, startHubspot } from '../fakes/hubspot.ts';
+import { token as intercomToken, seed as seedIntercom, startIntercom } from '../fakes/intercom.ts';
 import { startIterable } from '../fakes/iterable.ts';
 import { apiKey, startMailchimp } from '../fakes/mailchimp.ts';
 import { developerToken, refreshToken as microsoftToken, startMicrosoft } from '../fakes/microsoft-ads.ts';
+import { on as onSendgrid, apiKey as sendgridKey, startSendgrid } from '../fakes/sendgrid.ts';
 import { app, account as snapAccount, startSnapchat } from '../fakes/snapchat.ts';
 import { advertiser, startTikTok, token as tiktokToken } from '../fakes/tiktok.ts';
 import { at, overHttp } from './far-sides.ts';
@@ -228,6 +230,49 @@ identifiers: { email: email }
   };
 }
 
+async function sendgrid(): Promise<FarSide> {
+  const fake = await startSendgrid();
+  return {
+    ...overHttp(fake, /search\/identifiers/),
+    connection: (port) => ({
+      config: { baseUrl: at(fake.url, port) },
+      secrets: { apiKey: sendgridKey },
+    }),
+    settings: `
+list: 3b1d0ffa-0000-4000-8000-000000000001
+list_name: Buyers
+identifiers: { email: email }
+`,
+    there: () => onSendgrid(fake.state).map(({ email }) => ({ email })),
+    refusal: { column: 'email', bad: 'somebody@no-mail.example', reason: /not valid/ },
+  };
+}
+
+/** Intercom's tags are for contacts that are there: those of all accounts to come. */
+async function intercom(): Promise<FarSide> {
+  const fake = await startIntercom();
+  for (const name of ['moved', ...Array.from({ length: 500 }, (_, i) => `a${i}`)]) {
+    seedIntercom(fake, { email: `${name}@acme.example` });
+  }
+  return {
+    ...overHttp(fake, /search/),
+    connection: (port) => ({
+      config: { region: 'eu', baseUrl: at(fake.url, port) },
+      secrets: { accessToken: intercomToken },
+    }),
+    settings: `
+list: '7'
+list_name: Buyers
+identifiers: { email: email }
+`,
+    there: () =>
+      [...fake.state.contacts.values()]
+        .filter(({ tags }) => tags.has('7'))
+        .map(({ values }) => ({ email: values['email'] })),
+    refusal: { column: 'email', bad: 'stranger@example.com', reason: /no such contact/ },
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const people = new Set<string>();
   const fake = await startReceiver(({ type, data }) => {
@@ -250,6 +295,7 @@ identifiers: { email: email }
 scenario(play, { connector: 'mailchimp', start: mailchimp, sigkill: true });
 scenario(play, { connector: 'facebook', start: facebook });
 scenario(play, { connector: 'hubspot', start: hubspot });
+scenario(play, { connector: 'intercom', start: intercom });
 scenario(play, { connector: 'webhook', start: webhook });
 scenario(play, { connector: 'braze', start: braze });
 scenario(play, { connector: 'tiktok', start: tiktok });
@@ -257,3 +303,4 @@ scenario(play, { connector: 'google-ads', start: googleAds });
 scenario(play, { connector: 'microsoft-ads', start: microsoftAds });
 scenario(play, { connector: 'snapchat', start: snapchat });
 scenario(play, { connector: 'iterable', start: iterable });
+scenario(play, { connector: 'sendgrid', start: sendgrid });

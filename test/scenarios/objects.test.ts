@@ -1,6 +1,7 @@
 import { BSON } from 'mongodb';
 import { refused, startBraze } from '../fakes/braze.ts';
 import { token as hubspotToken, startHubspot } from '../fakes/hubspot.ts';
+import { token as intercomToken, startIntercom } from '../fakes/intercom.ts';
 import { startIterable } from '../fakes/iterable.ts';
 import { failure, startFakeMongodb } from '../fakes/mongodb.ts';
 import { Refusal } from '../fakes/mongodb-store.ts';
@@ -198,6 +199,38 @@ fields:
   };
 }
 
+async function intercom(): Promise<FarSide> {
+  const fake = await startIntercom();
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { region: 'eu', baseUrl: at(fake.url, port) },
+      secrets: { accessToken: intercomToken },
+    }),
+    settings: `
+object: contacts
+mode: mirror
+match: [external_id]
+fields:
+  external_id: email
+  name: name
+  custom_attributes.seats: seats
+  custom_attributes.plan: plan
+  email: '{{ plan }}@acme.example'
+`,
+    there: () =>
+      [...fake.state.contacts.values()]
+        .filter(({ archived }) => !archived)
+        .map(({ values: { external_id: email, name }, custom: { seats, plan } }) => ({
+          email,
+          name,
+          seats,
+          plan,
+        })),
+    refusal: { column: 'plan', bad: 'refuse me', reason: /no address/ },
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const kept = new Map<unknown, unknown>();
   const fake = await startReceiver(({ type, data }) => {
@@ -220,6 +253,7 @@ async function webhook(): Promise<FarSide> {
 scenario(play, { connector: 'postgres', start: postgres, sigkill: true, terminal: true });
 scenario(play, { connector: 'mongodb', start: mongodb });
 scenario(play, { connector: 'hubspot', start: hubspot });
+scenario(play, { connector: 'intercom', start: intercom });
 scenario(play, { connector: 'salesforce', start: salesforce });
 scenario(play, { connector: 'webhook', start: webhook });
 scenario(play, { connector: 'braze', start: braze });
