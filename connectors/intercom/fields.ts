@@ -17,9 +17,9 @@ const models: Readonly<Record<ObjectName, string>> = { contacts: 'contact', comp
 
 /** What a contact can be attached to, by the id that Intercom gives to companies. */
 export const companyField = 'company';
-export const consentField = 'unsubscribed_from_emails';
+const consentField = 'unsubscribed_from_emails';
 /** Attributes that the workspace has made. */
-export const customPrefix = 'custom_attributes.';
+const customPrefix = 'custom_attributes.';
 
 const standard: Readonly<Record<ObjectName, readonly (readonly [string, string, FieldType, boolean?])[]>> = {
   contacts: [

@@ -47,7 +47,7 @@ interface Problem {
   readonly message: string;
 }
 
-export const correlationId = 'aeb5f871-7f07-4993-9211-075dc63e7cbf';
+const correlationId = 'aeb5f871-7f07-4993-9211-075dc63e7cbf';
 
 /** An error as HubSpot has it. */
 export function problem(status: number, category: string, message: string, more: object = {}): Answer {
