@@ -13,6 +13,7 @@ import { mailchimp } from './mailchimp/index.ts';
 import { microsoftAds } from './microsoft-ads/index.ts';
 import { mixpanel } from './mixpanel/index.ts';
 import { mongodb } from './mongodb/index.ts';
+import { mysql } from './mysql/index.ts';
 import { postgres } from './postgres/index.ts';
 import { s3 } from './s3/index.ts';
 import { salesforce } from './salesforce/index.ts';
@@ -41,6 +42,7 @@ export const connectors = [
   microsoftAds,
   mixpanel,
   mongodb,
+  mysql,
   s3,
   salesforce,
   sendgrid,

@@ -5,7 +5,9 @@ import { token as intercomToken, startIntercom } from '../fakes/intercom.ts';
 import { startIterable } from '../fakes/iterable.ts';
 import { failure, startFakeMongodb } from '../fakes/mongodb.ts';
 import { Refusal } from '../fakes/mongodb-store.ts';
+import { failure as mysqlFailure, startFakeMysql } from '../fakes/mysql.ts';
 import { startSalesforce } from '../fakes/salesforce.ts';
+import { hasMariadb, startMariadb } from '../support/mariadb.ts';
 import { freshDb } from '../support/postgres.ts';
 import { at, overHttp, portOf } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
@@ -48,6 +50,35 @@ async function postgres(): Promise<FarSide> {
     writes: async () => (await crm.db.query('select from public.writes')).length,
     refusal: { column: 'plan', bad: 'refuse me', reason: /contacts_plan_check/ },
     close: crm.close,
+  };
+}
+
+async function mysql(): Promise<FarSide> {
+  const server = await startMariadb();
+  const crm = await startFakeMysql(server.adminUrl, [
+    `create table contacts (email varchar(100) primary key, name varchar(100) not null, seats int,
+      plan varchar(100), constraint fine check (plan <> 'refuse me'))`,
+    'create table writes (at timestamp default now())',
+    ...['insert', 'update', 'delete'].map(
+      (event) =>
+        `create trigger note_${event} after ${event} on contacts for each row insert into writes () values ()`,
+    ),
+  ]);
+  return {
+    port: crm.port,
+    connection: (port) => ({ config: {}, secrets: { url: at(crm.url, port) } }),
+    settings: `object: contacts${mirror}`,
+    there: () => crm.ask('select email, name, seats, plan from contacts'),
+    writes: async () => (await crm.ask('select 1 from writes')).length,
+    refusal: { column: 'plan', bad: 'refuse me', reason: /\(fine\)/ },
+    stumble: () => {
+      const busy = mysqlFailure(1213, '40001', 'Deadlock found when trying to get lock');
+      crm.next(busy, busy);
+    },
+    close: async () => {
+      await crm.close();
+      await server.stop();
+    },
   };
 }
 
@@ -251,6 +282,9 @@ async function webhook(): Promise<FarSide> {
 }
 
 scenario(play, { connector: 'postgres', start: postgres, sigkill: true, terminal: true });
+if (hasMariadb) {
+  scenario(play, { connector: 'mysql', start: mysql });
+}
 scenario(play, { connector: 'mongodb', start: mongodb });
 scenario(play, { connector: 'hubspot', start: hubspot });
 scenario(play, { connector: 'intercom', start: intercom });

@@ -1,0 +1,266 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type Connection, createConnection } from 'mysql2/promise';
+import type { Answer, FakeHttp, Received, Reply } from './http.ts';
+
+/**
+ * A way to a database of its own on a real server, on which things can be made to go wrong as with a {@link FakeHttp}. A
+ * request is one statement. Where that says an answer, its `json` is an error of the server (see {@link failure}); `hang` is
+ * a statement that is never answered; and an answer is garbage where something was done, at COMMIT.
+ */
+export interface FakeMysql
+  extends Pick<
+    FakeHttp,
+    'requests' | 'next' | 'always' | 'heal' | 'arrival' | 'expectNoUnexpected' | 'close'
+  > {
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  /** What its user connects with. */
+  readonly url: string;
+  /** Asks the server itself, as one who may do all. */
+  ask<T = Readonly<Record<string, unknown>>>(text: string): Promise<readonly T[]>;
+}
+
+export const password = 'pass-of-activate';
+
+/** An error as a server sends it; one that is fatal ends the connection, and meets those who come to connect. */
+export function failure(errno: number, sqlState: string, message: string, fatal = false): Answer {
+  return { json: { errno, sqlState, message, fatal } };
+}
+
+let made = 0;
+
+/** Starts one in front of the server of `adminUrl`. `tables` are statements; its user may read, write and stage. */
+export async function startFakeMysql(adminUrl: string, tables: readonly string[]): Promise<FakeMysql> {
+  made += 1;
+  const name = `f_${process.pid}_${Date.now().toString(36)}_${made}`;
+  const admin = await createConnection({ uri: adminUrl, timezone: 'Z', dateStrings: true });
+  for (const statement of [
+    `create database ${name} character set utf8mb4 collate utf8mb4_general_ci`,
+    `create user ${name} identified by '${password}'`,
+    `grant select, insert, update, delete, create temporary tables on ${name}.* to ${name}`,
+    `use ${name}`,
+    ...tables,
+  ]) {
+    await admin.query(statement);
+  }
+  const way = await startWay(Number(new URL(adminUrl).port));
+  return {
+    ...way.faults,
+    port: way.port,
+    database: name,
+    user: name,
+    url: `mysql://${name}:${password}@127.0.0.1:${way.port}/${name}`,
+    ask: async <T>(text: string) => {
+      const [rows] = await admin.query(text);
+      return Array.isArray(rows) ? (rows as T[]).map((row) => ({ ...row })) : [];
+    },
+    close: async () => {
+      await way.close();
+      await dropped(admin, name);
+    },
+  };
+}
+
+async function dropped(admin: Connection, name: string): Promise<void> {
+  await admin.query(`drop database ${name}`);
+  await admin.query(`drop user ${name}`);
+  await admin.end();
+}
+
+interface Way {
+  readonly port: number;
+  readonly faults: Pick<
+    FakeMysql,
+    'requests' | 'next' | 'always' | 'heal' | 'arrival' | 'expectNoUnexpected'
+  >;
+  close(): Promise<void>;
+}
+
+async function startWay(to: number): Promise<Way> {
+  const requests: Received[] = [];
+  const queue: (Reply | undefined)[] = [];
+  const sockets = new Set<Socket>();
+  let standing: Reply | undefined;
+  let waiting: ((request: Received) => void)[] = [];
+  const replyTo = (request: Received): Reply | undefined => {
+    requests.push(request);
+    const reply = queue.length > 0 ? queue.shift() : standing;
+    for (const tell of waiting.splice(0)) {
+      tell(request);
+    }
+    return reply;
+  };
+  const server = createServer((near) => {
+    const refusal = errorIn(standing);
+    if (refusal?.fatal === true) {
+      near.on('error', () => near.destroy());
+      near.end(errorPacket(refusal, 0));
+      return;
+    }
+    const far = connect(to, '127.0.0.1');
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+    }
+    serve(near, far, { standing: () => standing, replyTo });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    faults: {
+      requests,
+      next: (...replies) => void queue.push(...replies),
+      always: (reply) => {
+        standing = reply;
+      },
+      heal: () => {
+        queue.length = 0;
+        standing = undefined;
+      },
+      arrival: () => new Promise((resolve) => waiting.push(resolve)),
+      // All that is asked is answered by a real server.
+      expectNoUnexpected: () => undefined,
+    },
+    close: () => {
+      waiting = [];
+      for (const socket of sockets) {
+        socket.destroy();
+      }
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+interface Plans {
+  standing(): Reply | undefined;
+  replyTo(request: Received): Reply | undefined;
+}
+
+const commands: Readonly<Record<number, string>> = { 3: 'QUERY', 22: 'PREPARE', 23: 'EXECUTE' };
+
+/** Between a client and the server: passes packets on, and lets requests go wrong as planned. */
+function serve(near: Socket, far: Socket, plans: Plans): void {
+  let instead: (() => void) | undefined;
+  far.on('data', (bytes: Buffer) => {
+    const tell = instead;
+    instead = undefined;
+    if (tell === undefined) {
+      near.write(bytes);
+    } else {
+      tell();
+    }
+  });
+  onPackets(near, (packet) => {
+    const command = commands[packet[4] ?? 0];
+    // A command begins a new count of packets; what has another number belongs to a login.
+    if (packet[3] !== 0 || command === undefined) {
+      far.write(packet);
+      return;
+    }
+    const request = received(command, packet.subarray(5));
+    const reply = isAside(request, plans) ? undefined : plans.replyTo(request);
+    const error = errorIn(reply, request);
+    if (error !== undefined) {
+      near.write(errorPacket(error, 1));
+      if (error.fatal) {
+        near.end();
+      }
+      return;
+    }
+    switch (reply) {
+      case 'hang':
+        return;
+      case 'reset':
+        near.destroy();
+        return;
+      case 'done-then-reset':
+        instead = () => near.destroy();
+        break;
+      case 'done-then-garbage':
+        instead = () => near.end(Buffer.from('garbage, garbage, garbage'));
+        break;
+      default:
+        break;
+    }
+    far.write(packet);
+  });
+}
+
+/**
+ * What is let through whatever stands for all requests: to stop what hangs; to begin with a connection; and, where answers
+ * are garbage, what changes nothing.
+ */
+function isAside({ body }: Received, plans: Plans): boolean {
+  const standing = plans.standing();
+  const text = body.toString('latin1');
+  return (
+    /^KILL /.test(text) ||
+    (standing === 'hang' && /^SET |CONNECTION_ID/.test(text)) ||
+    (standing === 'done-then-garbage' && text !== 'COMMIT')
+  );
+}
+
+interface ServerError {
+  readonly errno: number;
+  readonly sqlState: string;
+  readonly message: string;
+  readonly fatal: boolean;
+}
+
+function errorIn(reply: Reply | undefined, request?: Received): ServerError | undefined {
+  if (reply === undefined || typeof reply === 'string' || (typeof reply === 'function' && !request)) {
+    return undefined;
+  }
+  const answer = typeof reply === 'function' ? reply(request as Received) : reply;
+  return answer.json as ServerError;
+}
+
+function errorPacket({ errno, sqlState, message }: ServerError, number: number): Buffer {
+  const body = Buffer.concat([
+    Buffer.from([0xff, errno & 0xff, errno >> 8]),
+    Buffer.from(`#${sqlState}${message.slice(0, 4000)}`),
+  ]);
+  const head = Buffer.alloc(4);
+  head.writeUIntLE(body.length, 0, 3);
+  head[3] = number;
+  return Buffer.concat([head, body]);
+}
+
+function onPackets(socket: Socket, heard: (packet: Buffer) => void): void {
+  let rest = Buffer.alloc(0);
+  socket.on('data', (piece: Buffer) => {
+    rest = Buffer.concat([rest, piece]);
+    for (;;) {
+      const length = rest.length < 4 ? Number.POSITIVE_INFINITY : 4 + rest.readUIntLE(0, 3);
+      if (rest.length < length) {
+        return;
+      }
+      const whole = rest.subarray(0, length);
+      rest = rest.subarray(length);
+      heard(whole);
+    }
+  });
+}
+
+function received(method: string, body: Buffer): Received {
+  return {
+    method,
+    path: '/',
+    query: new URLSearchParams(),
+    headers: {},
+    body: Buffer.from(body),
+    params: {},
+    json: () => {
+      throw new Error('No request of MySQL is JSON.');
+    },
+  };
+}
