@@ -149,7 +149,7 @@ async function lookupByEmail({ web, log }: Parts, email: string): Promise<Person
   }
   try {
     const found = await undefinedWhenGone(web.getUserByEmail(encodeURIComponent(email)));
-    return found === undefined || found.delete_at !== 0
+    return found === undefined || found.delete_at !== 0 || standingOf(found) === 'stranger'
       ? undefined
       : { kind: 'person', platform: 'mattermost', id: found.id };
   } catch (error) {
@@ -163,14 +163,25 @@ async function lookupByEmail({ web, log }: Parts, email: string): Promise<Person
 
 function profileOf(user: UserProfile, trusted: boolean): Profile {
   const { email, timezone } = user;
-  const vouched = trusted || user.auth_service !== '' || isVerified(user);
+  const standing = standingOf(user);
+  const verified = trusted || user.auth_service !== '' || isVerified(user);
+  const vouched = verified && standing !== 'stranger';
   const zone =
     timezone?.useAutomaticTimezone === 'true' ? timezone.automaticTimezone : timezone?.manualTimezone;
   return {
     name: nameOfUser(user),
     ...(email !== undefined && email !== '' && vouched ? { email: email.toLowerCase() } : {}),
+    ...(standing === undefined ? {} : { standing }),
     ...(zone === undefined || zone === '' ? {} : { timeZone: zone }),
   };
+}
+
+/** Guests have a role of their own; whoever a connected server brought into a shared channel is known by it. */
+function standingOf(user: UserProfile): Profile['standing'] {
+  if (user.remote_id !== undefined && user.remote_id !== '') {
+    return 'stranger';
+  }
+  return user.roles?.split(' ').includes('system_guest') === true ? 'guest' : undefined;
 }
 
 /** Only a bot with the rights of a system admin is told. */

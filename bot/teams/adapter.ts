@@ -19,6 +19,8 @@ export interface Member {
   readonly userPrincipalName?: string;
   readonly aadObjectId?: string;
   readonly tenantId?: string;
+  /** `user`, `guest` or `anonymous`. */
+  readonly userRole?: string;
 }
 
 /** What an invoke is answered with. */

@@ -1,12 +1,19 @@
 import type { Profile } from '../../engine/contracts/chat.ts';
 import type { Db } from '../../engine/contracts/db.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import type { Log } from '../../engine/contracts/log.ts';
-import { type ConversationRef, formatTarget, type PersonRef } from '../../engine/contracts/refs.ts';
+import {
+  type ConversationRef,
+  formatGroup,
+  formatTarget,
+  type PersonRef,
+} from '../../engine/contracts/refs.ts';
 import type { Adapter, Member } from './adapter.ts';
 import { isGone } from './errors.ts';
 import type { Graph } from './graph.ts';
 import { createMemory } from './memory.ts';
+import { emailOf, objectIdOf, standingOf, standingOfUser } from './standing.ts';
 import {
   type Conversation,
   conversation,
@@ -35,6 +42,9 @@ export interface Directory {
   profile(person: PersonRef): Promise<Profile | undefined>;
   channels(typed: string): Promise<Options>;
   people(typed: string): Promise<Options>;
+  /** The teams that the bot is in: who is in one of them is a group that the platform keeps. */
+  groups(typed: string): Promise<Options>;
+  members(groupId: string): Promise<readonly PersonRef[]>;
   nameOf(conversation: ConversationRef): Promise<string | undefined>;
   /** Reads the channels of a team anew. */
   readTeam(team: Team): Promise<void>;
@@ -52,6 +62,7 @@ interface Parts {
   readonly adapter: Adapter;
   readonly web: Web;
   readonly graph: Graph | undefined;
+  readonly tenantId: string;
   readonly serviceUrl: string;
   readonly log: Log;
   readonly now: () => Date;
@@ -95,14 +106,25 @@ export function createDirectory(parts: Parts): Directory {
         one.userPrincipalName ?? '',
         one.id,
       ]).map((one) => {
-        const hint = one.email ?? one.userPrincipalName;
+        const hint = one.standing === 'stranger' ? 'from another organisation' : emailOf(one);
         return {
           value: formatTarget({ kind: 'person', platform: 'teams', id: one.id }),
           label: one.name,
-          ...(hint === null ? {} : { hint }),
+          ...(hint === undefined ? {} : { hint }),
         };
       });
     },
+    groups: async (typed) => {
+      const teams = [...teamsOf(await places(db)).values()];
+      const wanted = typed.trim().replace(/^@/, '').toLowerCase();
+      return ranked(teams, wanted, ({ name, id }) => [name ?? '', id]).map(({ id, name }) => ({
+        value: formatGroup({ platform: 'teams', id }),
+        label: `@${name ?? id}`,
+        hint: 'a team',
+      }));
+    },
+    // Asked each time: who has left a team decides nothing any more.
+    members: (groupId) => membersOf(parts, groupId),
     nameOf: async ({ id }) => {
       const place = await conversation(db, id);
       if (place === undefined || place.gone) {
@@ -164,6 +186,7 @@ async function findByEmail(
       name: user.displayName ?? email,
       email: user.mail ?? null,
       userPrincipalName: user.userPrincipalName ?? null,
+      standing: standingOfUser(user),
       serviceUrl: known?.serviceUrl ?? serviceUrl,
       listedAt: parts.now(),
     };
@@ -215,10 +238,11 @@ async function meetingPlaces(
 }
 
 function toProfile(one: Person): Profile {
-  const email = one.email ?? one.userPrincipalName;
+  const email = emailOf(one);
   return {
     name: one.name,
-    ...(email === null ? {} : { email: email.toLowerCase() }),
+    ...(email === undefined ? {} : { email: email.toLowerCase() }),
+    ...(one.standing === null ? {} : { standing: one.standing }),
     ...(one.timeZone === null ? {} : { timeZone: one.timeZone }),
   };
 }
@@ -256,9 +280,7 @@ async function readRosters(parts: Parts): Promise<void> {
 }
 
 async function meetMember(parts: Parts, member: Member, serviceUrl: string, at: Date): Promise<void> {
-  // Older rosters say objectId in place of aadObjectId; a bot, or somebody of another tenant, has neither.
-  const objectId = 'objectId' in member ? String(member.objectId) : undefined;
-  const id = member.aadObjectId ?? objectId;
+  const id = objectIdOf(member);
   if (id === undefined) {
     return;
   }
@@ -270,6 +292,7 @@ async function meetMember(parts: Parts, member: Member, serviceUrl: string, at: 
       name: member.name ?? member.email ?? id,
       email: member.email ?? null,
       userPrincipalName: member.userPrincipalName ?? null,
+      standing: standingOf(member, parts.tenantId),
       serviceUrl,
       listedAt: at,
     },
@@ -278,9 +301,15 @@ async function meetMember(parts: Parts, member: Member, serviceUrl: string, at: 
 }
 
 async function readTeams(parts: Parts): Promise<void> {
-  const known = await places(parts.db);
-  const teams = new Map(
-    known.flatMap((place): [string, Team][] =>
+  for (const team of teamsOf(await places(parts.db)).values()) {
+    await readTeam(parts, team);
+  }
+}
+
+/** The teams whose channels these are. */
+function teamsOf(all: readonly Conversation[]): ReadonlyMap<string, Team> {
+  return new Map(
+    all.flatMap((place): [string, Team][] =>
       place.teamId === null
         ? []
         : [
@@ -296,9 +325,28 @@ async function readTeams(parts: Parts): Promise<void> {
           ],
     ),
   );
-  for (const team of teams.values()) {
-    await readTeam(parts, team);
+}
+
+/** Who is in a team just now; nobody of another organisation, whose people this one does not vouch for. */
+async function membersOf(parts: Parts, id: string): Promise<readonly PersonRef[]> {
+  const team = teamsOf(await places(parts.db)).get(id);
+  if (team === undefined) {
+    throw new ActivateError('TARGET_GONE', 'The bot is not in this team, or it is gone.', {
+      fix: 'Add the app to the team, or choose another group.',
+    });
   }
+  const found: PersonRef[] = [];
+  let page: string | undefined;
+  do {
+    const at = { serviceUrl: team.serviceUrl, conversation: id };
+    const { members, next }: Awaited<ReturnType<Adapter['members']>> = await parts.adapter.members(at, page);
+    for (const member of members) {
+      const own = standingOf(member, parts.tenantId) === 'stranger' ? undefined : objectIdOf(member);
+      found.push(...(own === undefined ? [] : [refOf(own)]));
+    }
+    page = next;
+  } while (page !== undefined);
+  return found;
 }
 
 /** The SDK's client for teams tries again by itself, so this one call is made without it. */

@@ -9,6 +9,7 @@ export interface GraphUser {
   readonly displayName?: string;
   readonly mail?: string | null;
   readonly userPrincipalName?: string;
+  readonly userType?: string | null;
 }
 
 /** The little that we ask Microsoft Graph, where the app was given leave to. */
@@ -49,7 +50,7 @@ export function createGraph(web: Web, baseUrl: string): Graph {
       const quoted = `'${email.replaceAll("'", "''")}'`;
       const query = new URLSearchParams({
         $filter: `mail eq ${quoted} or userPrincipalName eq ${quoted}`,
-        $select: 'id,displayName,mail,userPrincipalName',
+        $select: 'id,displayName,mail,userPrincipalName,userType',
         $top: '2',
       });
       const { value } = await get<{ value: readonly GraphUser[] }>(`${base}/v1.0/users?${query}`);

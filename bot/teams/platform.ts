@@ -57,7 +57,7 @@ export function createTeams(config: TeamsConfig): Platform {
   const web = createWeb({ tokens, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   const adapter = createAdapter({ appId, tenantId, openIdUrl, loginUrl, tokens, web, now });
   const graph = config.graphUrl === undefined ? undefined : createGraph(web, config.graphUrl);
-  const directory = createDirectory({ db, adapter, web, graph, serviceUrl, log, now });
+  const directory = createDirectory({ db, adapter, web, graph, tenantId, serviceUrl, log, now });
   const shelf = createShelf({ db, publicUrl: config.publicUrl, now });
   const talk = createTalk({ db, adapter, web, shelf, buttons, serviceUrl, log, now });
   const http = createHttp({ adapter, db, log, now });

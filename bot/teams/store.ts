@@ -30,6 +30,8 @@ export interface Person {
   readonly email: string | null;
   readonly userPrincipalName: string | null;
   readonly timeZone: string | null;
+  /** Null for a member of the organisation, and for whom no roster was asked yet. */
+  readonly standing: 'guest' | 'stranger' | null;
   readonly conversationId: string | null;
   readonly serviceUrl: string;
   readonly listedAt: Date | null;
@@ -38,7 +40,7 @@ export interface Person {
 const conversationColumns = `id, kind, name, team_id as "teamId", team_name as "teamName",
   team_group_id as "teamGroupId", service_url as "serviceUrl", gone_at is not null as gone`;
 const personColumns = `id, teams_id as "teamsId", name, email, user_principal_name as "userPrincipalName",
-  time_zone as "timeZone", conversation_id as "conversationId", service_url as "serviceUrl", listed_at as "listedAt"`;
+  time_zone as "timeZone", standing, conversation_id as "conversationId", service_url as "serviceUrl", listed_at as "listedAt"`;
 
 /** Takes a conversation in, or what is new about it. A name that isn't given stays. */
 export async function meetConversation(
@@ -120,7 +122,10 @@ export async function places(sql: Sql): Promise<readonly Conversation[]> {
   );
 }
 
-/** Takes a person in, or what is new about them. What isn't given stays; without a name they go by their id. */
+/**
+ * Takes a person in, or what is new about them. What isn't given stays; without a name they go by their id. Who was
+ * listed has the standing that is given, none among them.
+ */
 export async function meetPerson(
   sql: Sql,
   one: Pick<Person, 'id' | 'serviceUrl'> & Partial<Person>,
@@ -128,13 +133,14 @@ export async function meetPerson(
 ): Promise<void> {
   await sql.query(
     `insert into teams_people as p (id, teams_id, name, email, user_principal_name, time_zone, conversation_id,
-       service_url, listed_at, seen_at) values ($1, $2, coalesce($3, $1), $4, $5, $6, $7, $8, $9, $10)
+       service_url, listed_at, seen_at, standing) values ($1, $2, coalesce($3, $1), $4, $5, $6, $7, $8, $9, $10, $11)
      on conflict (id) do update set teams_id = coalesce(excluded.teams_id, p.teams_id), name = coalesce($3, p.name),
        email = coalesce(excluded.email, p.email),
        user_principal_name = coalesce(excluded.user_principal_name, p.user_principal_name),
        time_zone = coalesce(excluded.time_zone, p.time_zone),
        conversation_id = coalesce(excluded.conversation_id, p.conversation_id),
        service_url = excluded.service_url, listed_at = coalesce(excluded.listed_at, p.listed_at),
+       standing = case when excluded.listed_at is null then p.standing else excluded.standing end,
        seen_at = excluded.seen_at`,
     [
       one.id,
@@ -147,6 +153,7 @@ export async function meetPerson(
       one.serviceUrl,
       one.listedAt ?? null,
       at,
+      one.standing ?? null,
     ],
   );
 }
@@ -156,11 +163,12 @@ export async function person(sql: Sql, id: string): Promise<Person | undefined> 
   return row;
 }
 
-/** By address; where two have it, the one that was listed last. */
+/** By address, of our own people and guests; where two have it, the one that was listed last. */
 export async function personWithEmail(sql: Sql, email: string): Promise<Person | undefined> {
   const [row] = await sql.query<Person>(
     `select ${personColumns} from teams_people
-     where lower(email) = lower($1) or lower(user_principal_name) = lower($1)
+     where (lower(email) = lower($1) or lower(user_principal_name) = lower($1))
+       and standing is distinct from 'stranger'
      order by (lower(email) = lower($1)) desc nulls last, listed_at desc nulls last limit 1`,
     [email],
   );

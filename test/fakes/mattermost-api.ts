@@ -100,6 +100,7 @@ function userJson(user: FakeUser): Json {
     last_name: '',
     nickname: '',
     auth_service: '',
+    roles: 'system_user',
     ...user,
   };
 }

@@ -13,6 +13,8 @@ export interface FakeUser {
   readonly is_bot?: boolean;
   readonly auth_service?: string;
   readonly timezone?: Json;
+  readonly roles?: string;
+  readonly remote_id?: string;
 }
 
 export interface FakeChannel {

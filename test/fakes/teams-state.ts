@@ -13,6 +13,8 @@ export interface FakePerson {
   readonly email: string;
   /** Only in teams; when false, only Graph knows them. */
   readonly listed?: boolean;
+  /** What the roster and Graph say differently of them: `userRole`, `tenantId`, `userType`, … */
+  readonly more?: Json;
 }
 
 export interface FakeChannel {

@@ -211,7 +211,7 @@ function serviceRoutes(page: number): Routes<State> {
   };
 }
 
-function memberOf({ id, name, email }: FakePerson): Json {
+function memberOf({ id, name, email, more }: FakePerson): Json {
   return {
     id: teamsId(id),
     aadObjectId: id,
@@ -220,6 +220,7 @@ function memberOf({ id, name, email }: FakePerson): Json {
     userPrincipalName: email.replace('@example.com', '@corp.example.com'),
     tenantId: TENANT,
     userRole: 'user',
+    ...more,
   };
 }
 
@@ -304,7 +305,10 @@ function graphRoutes(url: () => string): Routes<State> {
       const [, mail] = /^mail eq '(.+?)' or /.exec(request.query.get('$filter') ?? '') ?? [];
       const value = all
         .filter(({ email }) => email === mail)
-        .map(({ id, name, email }) => ({ id, displayName: name, mail: email, userPrincipalName: email }));
+        .map(({ id, name, email, more }) => ({
+          ...{ id, displayName: name, mail: email, userPrincipalName: email, userType: 'Member' },
+          ...more,
+        }));
       return { json: { value } };
     },
     'GET /graph/v1.0/teams/:group/channels/:channel/messages': (request, state) =>

@@ -332,6 +332,31 @@ it('vouches for e-mail addresses only where the server has them verified, or an 
   await fake.close();
 });
 
+it.each([
+  ['a member', {}, { email: 'x@example.com' }],
+  ['a guest', { roles: 'system_user system_guest' }, { email: 'x@example.com', standing: 'guest' }],
+  ['somebody from a connected server', { remote_id: 'r'.repeat(26) }, { standing: 'stranger' }],
+])('vouches for the address of members and guests alone: %s', async (_what, more, expected) => {
+  const id = 'x1'.padEnd(26, '0');
+  const fake = await startFakeMattermost({
+    users: [{ id, username: 'x', email: 'x@example.com', ...more }],
+  });
+  const mattermost = createMattermost({
+    url: fake.url,
+    token: TOKEN,
+    callbackUrl: 'https://bot.example',
+    secretKey: 'k'.repeat(32),
+    heard: unheard,
+    log: silentLog,
+  });
+
+  expect(await mattermost.profile({ ...maya, id })).toEqual({ name: 'x', ...expected });
+  expect(await mattermost.personByEmail('x@example.com')).toEqual(
+    'email' in expected ? { ...maya, id } : undefined,
+  );
+  await fake.close();
+});
+
 it('says what is missing when the server has no way to reach the bot', () => {
   const config = { url: 'https://x.example', token: TOKEN, secretKey: 'k', heard: unheard, log: silentLog };
 

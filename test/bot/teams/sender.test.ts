@@ -322,6 +322,16 @@ it('finds those whom only Graph knows, where it may ask there', async () => {
   expect(await graph.teams.personByEmail('sam@example.com')).toMatchObject({ id: SAM });
   const asked = fake.http.to('GET /graph/v1.0/users').map(({ query }) => query.get('$filter'));
   expect(asked[0]).toBe("mail eq 'gi''a@example.com' or userPrincipalName eq 'gi''a@example.com'");
+  const gus = {
+    id: 'g-2',
+    name: 'Gus',
+    email: 'gus@example.com',
+    listed: false,
+    more: { userType: 'Guest' },
+  };
+  fake.state.people.push(gus);
+  expect(await graph.teams.personByEmail('gus@example.com')).toMatchObject({ id: 'g-2' });
+  expect(await graph.teams.profile({ ...maya, id: 'g-2' })).toMatchObject({ standing: 'guest' });
   await graph.close();
 });
 
@@ -405,4 +415,41 @@ it('posts to the address that the last activity came from', async () => {
   await clientOf(stage.fake, stage.botUrl, MAYA).say('hello', { channel: SALES, thread: '1' });
 
   await expect(stage.teams.post(sales, { card: CARD })).resolves.toMatchObject({ conversation: sales });
+});
+
+it.each([
+  ['a member', {}, { email: 'x@example.com' }],
+  ['a guest by the role', { userRole: 'guest' }, { email: 'x@example.com', standing: 'guest' }],
+  [
+    'a guest by the name, of whom no address is told',
+    { userPrincipalName: 'x_contoso.com#EXT#@corp.example.com', email: undefined },
+    { standing: 'guest' },
+  ],
+  ['a stranger', { tenantId: 'bbbbbbbb-0000-0000-0000-000000000000' }, { standing: 'stranger' }],
+  ['somebody without an account', { userRole: 'anonymous' }, { standing: 'stranger' }],
+])('vouches for the address of members and guests alone: %s', async (_what, more, expected) => {
+  await settle();
+  stage.fake.state.people.push({ id: 'x', name: 'X', email: 'x@example.com', more });
+
+  const found = await stage.teams.personByEmail('x@example.com');
+  expect(found).toEqual('email' in expected ? { kind: 'person', platform: 'teams', id: 'x' } : undefined);
+  expect(await stage.teams.profile({ ...maya, id: 'x' })).toEqual({ name: 'X', ...expected });
+});
+
+it('offers its teams as groups, whose members are asked for each time, without strangers', async () => {
+  expect(await stage.teams.groups?.('')).toEqual([]);
+  await settle();
+  const other = { tenantId: 'bbbbbbbb-0000-0000-0000-000000000000' };
+  stage.fake.state.people.push({ id: 'x', name: 'X', email: 'x@example.com', more: other });
+
+  expect(await stage.teams.groups?.('north')).toEqual([
+    { value: `teams:&${GENERAL}`, label: '@Northwind', hint: 'a team' },
+  ]);
+  const before = await stage.teams.members?.(GENERAL);
+  expect(before?.map(({ id }) => id)).toEqual([MAYA, SAM, 'p-0', 'p-1', 'p-2', 'p-3', 'p-4']);
+  stage.fake.state.people.splice(1, 1);
+  expect(await stage.teams.members?.(GENERAL)).not.toContainEqual({ ...maya, id: SAM });
+  await expect(stage.teams.members?.('19:nowhere@thread.tacv2')).rejects.toMatchObject({
+    code: 'TARGET_GONE',
+  });
 });
