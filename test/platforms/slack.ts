@@ -16,10 +16,12 @@ import {
 const people = { ada: 'U1ADA', mia: 'U2MIA', tom: 'U3TOM' } as const;
 const channels = { data: 'C1DATA', sales: 'C2SALES' } as const;
 
-/** Slack over Socket Mode, as the strict fake plays it. */
-export async function slackChat(): Promise<Chat & { readonly fake: FakeSlack }> {
+/** Slack over Socket Mode, as the strict fake plays it; `members` are in the workspace. */
+export async function slackChat(
+  members: readonly Who[] = everybody,
+): Promise<Chat & { readonly fake: FakeSlack }> {
   const fake = await startFakeSlack({
-    users: everybody.map((who) => ({ id: people[who], ...cast[who] })),
+    users: members.map((who) => ({ id: people[who], ...cast[who] })),
     channels: (['data', 'sales'] as const).map((room) => ({
       id: channels[room],
       name: rooms[room],

@@ -9,7 +9,7 @@ import { slackChat } from './slack.ts';
 import { teamsChat } from './teams.ts';
 
 const platforms: readonly (readonly [string, () => Promise<Chat>])[] = [
-  ['Slack', slackChat],
+  ['Slack', () => slackChat()],
   ['Microsoft Teams', teamsChat],
   ...VERSIONS.map((version) => [`Mattermost ${version}`, () => mattermostChat(version)] as const),
   ['the local chat', async () => localChat()],
