@@ -1,6 +1,7 @@
 import type { Connector } from '../engine/contracts/connector.ts';
 import { amplitude } from './amplitude/index.ts';
 import { asana } from './asana/index.ts';
+import { azureBlob } from './azure-blob/index.ts';
 import { braze } from './braze/index.ts';
 import { facebook } from './facebook/index.ts';
 import { folder } from './folder/index.ts';
@@ -14,6 +15,7 @@ import { microsoftAds } from './microsoft-ads/index.ts';
 import { mixpanel } from './mixpanel/index.ts';
 import { mongodb } from './mongodb/index.ts';
 import { mysql } from './mysql/index.ts';
+import { netsuite } from './netsuite/index.ts';
 import { postgres } from './postgres/index.ts';
 import { s3 } from './s3/index.ts';
 import { salesforce } from './salesforce/index.ts';
@@ -30,6 +32,7 @@ export const connectors = [
   webhook,
   amplitude,
   asana,
+  azureBlob,
   braze,
   facebook,
   folder,
@@ -43,6 +46,7 @@ export const connectors = [
   mixpanel,
   mongodb,
   mysql,
+  netsuite,
   s3,
   salesforce,
   sendgrid,

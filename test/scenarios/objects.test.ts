@@ -6,6 +6,7 @@ import { startIterable } from '../fakes/iterable.ts';
 import { failure, startFakeMongodb } from '../fakes/mongodb.ts';
 import { Refusal } from '../fakes/mongodb-store.ts';
 import { failure as mysqlFailure, startFakeMysql } from '../fakes/mysql.ts';
+import { customers, startNetsuite } from '../fakes/netsuite.ts';
 import { startSalesforce } from '../fakes/salesforce.ts';
 import { hasMariadb, startMariadb } from '../support/mariadb.ts';
 import { freshDb } from '../support/postgres.ts';
@@ -262,6 +263,33 @@ fields:
   };
 }
 
+async function netsuite(): Promise<FarSide> {
+  const fake = await startNetsuite();
+  const { privateKey = '', baseUrl = '', ...config } = fake.config;
+  return {
+    ...overHttp(fake, /oauth2/),
+    connection: (port) => ({ config: { ...config, baseUrl: at(baseUrl, port) }, secrets: { privateKey } }),
+    settings: `
+object: customer
+mode: mirror
+match: [externalId]
+fields:
+  externalId: email
+  companyName: name
+  custentity_seats: seats
+  custentity_plan: plan
+`,
+    there: () =>
+      customers(fake).map(({ externalId, companyName, custentity_seats, custentity_plan }) => ({
+        email: externalId,
+        name: companyName,
+        seats: custentity_seats,
+        plan: custentity_plan,
+      })),
+    refusal: { column: 'plan', bad: 'refuse me', reason: /USER_ERROR/ },
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const kept = new Map<unknown, unknown>();
   const fake = await startReceiver(({ type, data }) => {
@@ -292,3 +320,4 @@ scenario(play, { connector: 'salesforce', start: salesforce });
 scenario(play, { connector: 'webhook', start: webhook });
 scenario(play, { connector: 'braze', start: braze });
 scenario(play, { connector: 'iterable', start: iterable });
+scenario(play, { connector: 'netsuite', start: netsuite });
