@@ -26,7 +26,7 @@ export function objectsOf(session: Session, now: () => Date): Objects {
     return table;
   };
   return {
-    // One at a time: rows that are looked for keep their neighbours locked too.
+    // One at a time: two that insert into the same unique indexes can lock each other out.
     limits: { rows: 2_000, bytes: 4_000_000, concurrency: 1 },
     operations: ['insert', 'update', 'upsert', 'delete'],
     onlyIfEmpty: true,

@@ -61,7 +61,8 @@ const entry = fileURLToPath(new URL('../../engine/main.ts', import.meta.url));
 
 let installed = 0;
 
-export async function install(): Promise<Installation> {
+/** `more` is what its environment has besides. */
+export async function install(more: Readonly<Record<string, string>> = {}): Promise<Installation> {
   const own = await freshDb();
   const house = await freshDb();
   installed += 1;
@@ -73,6 +74,7 @@ export async function install(): Promise<Installation> {
     ACTIVATE_ADMINS: demoPeople[0].email,
     ALLOWED_PRIVATE_HOSTS: '127.0.0.1',
     LOG_LEVEL: 'silent',
+    ...more,
   };
   const open = (): Promise<App> =>
     boot(parseEnv(env), {
