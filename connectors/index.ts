@@ -20,6 +20,7 @@ import { postgres } from './postgres/index.ts';
 import { s3 } from './s3/index.ts';
 import { salesforce } from './salesforce/index.ts';
 import { sendgrid } from './sendgrid/index.ts';
+import { sfmc } from './sfmc/index.ts';
 import { sftp } from './sftp/index.ts';
 import { snapchat } from './snapchat/index.ts';
 import { tiktok } from './tiktok/index.ts';
@@ -50,6 +51,7 @@ export const connectors = [
   s3,
   salesforce,
   sendgrid,
+  sfmc,
   sftp,
   snapchat,
   tiktok,

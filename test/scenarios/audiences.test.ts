@@ -9,6 +9,7 @@ import { startIterable } from '../fakes/iterable.ts';
 import { apiKey, startMailchimp } from '../fakes/mailchimp.ts';
 import { developerToken, refreshToken as microsoftToken, startMicrosoft } from '../fakes/microsoft-ads.ts';
 import { on as onSendgrid, apiKey as sendgridKey, startSendgrid } from '../fakes/sendgrid.ts';
+import { businessUnit, on as onSfmc, client as sfmcClient, startSfmc } from '../fakes/sfmc.ts';
 import { app, account as snapAccount, startSnapchat } from '../fakes/snapchat.ts';
 import { advertiser, startTikTok, token as tiktokToken } from '../fakes/tiktok.ts';
 import { at, overHttp } from './far-sides.ts';
@@ -273,6 +274,26 @@ identifiers: { email: email }
   };
 }
 
+/** Who left has a row still, and its column says so. */
+async function sfmc(): Promise<FarSide> {
+  const fake = await startSfmc();
+  const { clientId, clientSecret } = sfmcClient;
+  return {
+    ...overHttp(fake, /\/token$/),
+    connection: (port) => ({
+      config: { subdomain: 'mc563885', businessUnit, clientId, baseUrl: at(fake.url, port) },
+      secrets: { clientSecret },
+    }),
+    settings: `
+list: 2f6f0d6c-0000-4000-8000-000000000001
+list_name: Buyers
+identifiers: { subscriberKey: email, email: email }
+`,
+    there: () => onSfmc(fake.state).map(({ EmailAddress: email }) => ({ email })),
+    refusal: { column: 'email', bad: 'somebody@no-mail.example', reason: /no address/ },
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const people = new Set<string>();
   const fake = await startReceiver(({ type, data }) => {
@@ -304,3 +325,4 @@ scenario(play, { connector: 'microsoft-ads', start: microsoftAds });
 scenario(play, { connector: 'snapchat', start: snapchat });
 scenario(play, { connector: 'iterable', start: iterable });
 scenario(play, { connector: 'sendgrid', start: sendgrid });
+scenario(play, { connector: 'sfmc', start: sfmc });

@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import type { ConnectorContext } from '../../engine/contracts/connector.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import {
+  errorOf,
+  type HttpAnswer,
+  type HttpRequest,
+  theirWords,
+  withToken,
+} from '../../engine/contracts/http.ts';
+import { grantedToken } from '../../engine/contracts/oauth.ts';
+import type { Login } from './config.ts';
+
+/** Of the part of the REST API that keeps data extensions. */
+export const version = 'data/v1';
+
+export interface Asked extends Pick<HttpRequest, 'method' | 'query' | 'json' | 'repeatable'> {
+  /** Below the version, without a slash before it. */
+  readonly path: string;
+  readonly signal?: AbortSignal;
+}
+
+/** The way to one business unit. */
+export interface Client {
+  readonly login: Login;
+  /** Throws what {@link errorIn} says of an answer that is not 2xx. */
+  ask<T extends z.ZodType>(request: Asked, shape: T): Promise<z.output<T>>;
+}
+
+export function openClient(login: Login, { http: plain }: ConnectorContext): Client {
+  // One token for as long as it lasts: Marketing Cloud wants to be asked for one every 20 minutes at most.
+  const http = withToken(plain, () =>
+    grantedToken(plain, {
+      vendor: 'Marketing Cloud',
+      url: `${login.auth}/v2/token`,
+      form: {
+        grant_type: 'client_credentials',
+        client_id: login.clientId,
+        client_secret: login.clientSecret,
+        account_id: login.businessUnit,
+      },
+      renew:
+        'the client id and secret of the installed package, which has to be enabled for the business unit,',
+    }),
+  );
+  return {
+    login,
+    ask: async ({ path, ...request }, shape) => {
+      const answer = await http.send({
+        ...request,
+        url: `${login.rest}/${version}/${path}`,
+        // Thousands of rows take their time.
+        timeoutMs: 120_000,
+      });
+      if (!answer.ok) {
+        throw errorIn(answer, request.json);
+      }
+      const parsed = shape.safeParse(answer.json());
+      if (!parsed.success) {
+        throw new ActivateError(
+          'OUTCOME_UNKNOWN',
+          'Marketing Cloud answered with something else than it is known to.',
+        );
+      }
+      return parsed.data;
+    },
+  };
+}
+
+// Errors -------------------------------------------------------------------------------------------------------------
+
+/** One for a request that is refused, and one for rows that are; each comes with some of these. */
+const refusalShape = z.object({
+  message: z.string().default(''),
+  errorcode: z.coerce.number().optional(),
+  retryAfter: z.coerce.number().optional(),
+  additionalErrors: z.array(z.object({ message: z.string().default('') })).nullish(),
+  resultMessages: z.array(z.object({ message: z.string().default('') })).nullish(),
+});
+type Refusal = z.output<typeof refusalShape>;
+
+/** Nothing is in what a proxy answers with. */
+function refusalIn(text: string): Refusal {
+  try {
+    return refusalShape.safeParse(JSON.parse(text)).data ?? { message: '' };
+  } catch {
+    return { message: '' };
+  }
+}
+
+const aggregate = 10006;
+const noRight = 20002;
+
+function errorIn(answer: HttpAnswer, sent: unknown): ActivateError {
+  const refusal = refusalIn(answer.text);
+  const { message, errorcode: code, retryAfter, additionalErrors, resultMessages } = refusal;
+  const parts = [
+    message,
+    ...[...(additionalErrors ?? []), ...(resultMessages ?? [])].slice(0, 3).map((one) => one.message),
+  ];
+  const says = theirWords(parts.join(' '), sent);
+  if (code === noRight) {
+    return new ActivateError('PERMISSION_DENIED', `Marketing Cloud does not allow this. It says: ${says}`, {
+      fix: 'Give the API integration of the installed package Read and Write on Data Extensions.',
+    });
+  }
+  if (answer.status === 400 && code === aggregate && parts.length === 1) {
+    // Without a word of what it minds, this passes.
+    return new ActivateError('UNAVAILABLE', `Marketing Cloud can't save rows just now. It says: ${says}`);
+  }
+  const waitMs = answer.retryAfterMs ?? (retryAfter === undefined ? undefined : retryAfter * 1000);
+  return errorOf({ ...answer, retryAfterMs: waitMs }, 'Marketing Cloud', says);
+}
