@@ -1,5 +1,19 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { mysql } from '../../connectors/mysql/index.ts';
+import {
+  deleteOf,
+  foundOf,
+  insertAgainOf,
+  insertMissingOf,
+  insertOf,
+  numbersOf,
+  stagedFor,
+  updateOf,
+} from '../../connectors/mysql/statements.ts';
 import type { Item, ObjectBatch, Objects, Operation, Value } from '../../engine/contracts/destination.ts';
 import type { Raw } from '../../engine/contracts/refs.ts';
 import { partOf } from '../contracts/works.ts';
@@ -667,6 +681,85 @@ describe.skipIf(!hasMariadb)('a real MariaDB server (skipped where there is no m
         await fake.ask('set global read_only = 0');
       }
     });
+  });
+});
+
+describe.skipIf(!hasMariadb)('a MariaDB server with encryption (skipped where there is no mariadbd)', () => {
+  it('is trusted as far as that is asked for', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'activate-tls-'));
+    const [key, certificate] = [join(home, 'key.pem'), join(home, 'cert.pem')];
+    const made = spawnSync(
+      'openssl',
+      ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'].concat(
+        ['-keyout', key],
+        ['-out', certificate],
+      ),
+    );
+    expect(made.status).toBe(0);
+    const server = await startMariadb([`--ssl-key=${key}`, `--ssl-cert=${certificate}`]);
+    const fake = await startFakeMysql(server.adminUrl, []);
+    const direct = fake.url.replace(/:\d+\//, `:${server.port}/`);
+    await fake.ask(`alter user ${fake.user} require ssl`);
+    const checked = async (typed: Raw): Promise<unknown> => {
+      const opened = await openFor(mysql, typed);
+      return opened.connection.check('objects').finally(opened.close);
+    };
+    try {
+      expect(await checked({ url: direct, tls: 'require' })).toEqual([]);
+      expect(await checked({ url: `${direct}?ssl-mode=REQUIRED` })).toEqual([]);
+      await expect(checked({ url: direct, tls: 'verify' })).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining("can't be trusted"),
+        fields: { tls: expect.any(String) },
+      });
+      // The server lets this user in only with encryption.
+      await expect(checked({ url: direct })).rejects.toMatchObject({ code: 'AUTH_REJECTED' });
+    } finally {
+      await fake.close();
+      await server.stop();
+      rmSync(home, { recursive: true });
+    }
+  }, 60_000);
+});
+
+describe('statements', () => {
+  const columns = ['id', 'v'].map((name) => ({
+    name,
+    type: 'int',
+    fullType: 'int',
+    charset: null,
+    collation: null,
+    notNull: false,
+    hasDefault: false,
+    computed: false,
+    maxLength: null,
+  }));
+  const table = {
+    user: '',
+    database: 'shop',
+    name: 'accounts',
+    isView: false,
+    transactional: true,
+    engine: 'InnoDB',
+    columns,
+    indexes: [],
+    constraints: [],
+    triggers: [],
+    cascadesTo: [],
+  };
+  const staged = stagedFor(table);
+  const change = { table, staged, columns, match: ['id'], onlyIfEmpty: new Set<string>() };
+
+  it.each([
+    insertOf(change, 1, 9),
+    insertAgainOf(change, 1, 9),
+    insertMissingOf(change, 1, 9),
+    updateOf(change, 1, 9) ?? '',
+    deleteOf(change, 1, 9),
+    numbersOf(change, 1, 9, 'there'),
+    foundOf(change, 'id'),
+  ])('name a temporary table once, since MySQL opens it no second time: %s', (text) => {
+    expect(text.split(staged)).toHaveLength(2);
   });
 });
 

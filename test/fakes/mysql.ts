@@ -220,8 +220,8 @@ function errorIn(reply: Reply | undefined, request?: Received): ServerError | un
   if (reply === undefined || typeof reply === 'string' || (typeof reply === 'function' && !request)) {
     return undefined;
   }
-  const answer = typeof reply === 'function' ? reply(request as Received) : reply;
-  return answer.json as ServerError;
+  const { json } = (typeof reply === 'function' ? reply(request as Received) : reply) as Answer;
+  return json as ServerError | undefined;
 }
 
 function errorPacket({ errno, sqlState, message }: ServerError, number: number): Buffer {

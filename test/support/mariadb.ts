@@ -20,8 +20,8 @@ export interface Mariadb {
   stop(): Promise<void>;
 }
 
-/** Starts MariaDB's own server on a free port of 127.0.0.1, with files of its own. */
-export async function startMariadb(): Promise<Mariadb> {
+/** Starts MariaDB's own server on a free port of 127.0.0.1, with files of its own, and `options` of its command line. */
+export async function startMariadb(options: readonly string[] = []): Promise<Mariadb> {
   const home = mkdtempSync(join(tmpdir(), 'activate-mariadb-'));
   const data = join(home, 'data');
   const user = userInfo().username;
@@ -52,6 +52,7 @@ export async function startMariadb(): Promise<Mariadb> {
       // As servers are set up by people: what is too long is cut, and signs are those of western Europe.
       '--sql-mode=',
       '--character-set-server=latin1',
+      ...options,
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
