@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { isNear } from '../../engine/contracts/near.ts';
 
 /** What a connection needs. */
 export const config = {
@@ -119,18 +120,6 @@ function endpointOf(text: string): string {
     );
   }
   return url.href.replace(/\/+$/, '');
-}
-
-/** This machine, a private network, or a name that only such a network knows. */
-function isNear(host: string): boolean {
-  return (
-    /^(localhost|127\.\d+\.\d+\.\d+|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|172\.(1[6-9]|2\d|3[01])\.\d+\.\d+)$/.test(
-      host,
-    ) ||
-    /^\[(::1|f[cd][0-9a-f]{2}:.*)\]$/.test(host) ||
-    /^[a-z0-9-]+$/.test(host) ||
-    /\.(local|internal|localhost|svc)$/.test(host)
-  );
 }
 
 function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {

@@ -1,5 +1,7 @@
 import type { Call, NewFile, StoredFile } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { exists } from '../../engine/contracts/files.ts';
+import { piecesOf } from '../../engine/contracts/pieces.ts';
 import { stoppable } from '../../engine/contracts/signal.ts';
 import type { Login } from './config.ts';
 import { explain, Fault } from './errors.ts';
@@ -54,7 +56,7 @@ async function write(
     throw exists(key);
   }
   const fresh = file.overwrite ? 'replace' : before === 'missing' ? 'looked' : 'unseen';
-  const parts = partsOf(stoppable(body(), signal));
+  const parts = piecesOf(stoppable(body(), signal), partBytes);
   const first = await parts.next();
   const second = await parts.next();
   try {
@@ -157,38 +159,6 @@ async function settled(
 
 function isOurs(found: Found, file: NewFile): found is StoredFile {
   return typeof found === 'object' && found.mark === file.mark;
-}
-
-function exists(key: string): ActivateError {
-  return new ActivateError('EXISTS', `There is a file named ${key} already, and it is not this one.`, {
-    fix: 'Put {{ run }} into the name, or allow files to be replaced.',
-  });
-}
-
-/** Pieces of the sizes that parts have; one of no bytes for a file of none. */
-async function* partsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
-  let held: Uint8Array[] = [];
-  let bytes = 0;
-  let number = 1;
-  for await (const chunk of body) {
-    let rest = chunk;
-    while (bytes + rest.byteLength >= partBytes(number)) {
-      const taken = rest.subarray(0, partBytes(number) - bytes);
-      rest = rest.subarray(taken.byteLength);
-      yield Buffer.concat([...held, taken]);
-      held = [];
-      bytes = 0;
-      number += 1;
-    }
-    if (rest.byteLength > 0) {
-      held.push(rest);
-      bytes += rest.byteLength;
-    }
-  }
-  if (bytes > 0 || number === 1) {
-    yield Buffer.concat(held);
-  }
-  return undefined;
 }
 
 async function* andThen<T>(first: readonly T[], rest: AsyncIterable<T>): AsyncGenerator<T> {

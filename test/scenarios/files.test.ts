@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'vitest';
+import { refusal as azureRefusal, startFakeAzure } from '../fakes/azure-blob.ts';
 import { refusal, startFakeS3 } from '../fakes/s3.ts';
 import { hasSshd, startSshd } from '../support/sshd.ts';
 import { at, overHttp } from './far-sides.ts';
@@ -108,6 +109,28 @@ async function s3(): Promise<FarSide> {
   };
 }
 
+async function azureBlob(): Promise<FarSide> {
+  const fake = await startFakeAzure();
+  const { account, container, key } = fake.state;
+  const files = (): ReadonlyMap<string, Buffer> =>
+    new Map([...fake.state.blobs].map(([name, { bytes }]) => [name, bytes]));
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { account, container, baseUrl: at(fake.url, port) },
+      secrets: { accountKey: key },
+    }),
+    settings: settings('csv'),
+    there: () => toldBy(files(), (bytes) => csvRows(bytes.toString())),
+    inspect: watched(files),
+    refusal: {
+      begin: () => fake.always(azureRefusal(403, 'AuthorizationPermissionMismatch')),
+      end: () => fake.heal(),
+      reason: /allow/i,
+    },
+  };
+}
+
 async function sftp(): Promise<FarSide> {
   const sshd = await startSshd();
   const all = (): readonly string[] => readdirSync(sshd.folder);
@@ -162,6 +185,7 @@ async function webhook(): Promise<FarSide> {
   };
 }
 
+scenario(play, { connector: 'azure-blob', start: azureBlob });
 scenario(play, { connector: 's3', start: s3 });
 if (hasSshd) {
   scenario(play, { connector: 'sftp', start: sftp, sigkill: true });
