@@ -3,7 +3,6 @@ import type { FieldSpec, FieldType, ObjectBatch, Value } from '../../engine/cont
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import { type Client, read } from './client.ts';
-import type { Login } from './config.ts';
 import { failureOf } from './errors.ts';
 
 const propertyShape = z.object({
@@ -40,7 +39,6 @@ const catalogPath = '/record/v1/metadata-catalog';
 /** What NetSuite gives a record, and what we give it. */
 export const internalId = 'id';
 export const externalId = 'externalId';
-export const inactive = 'isInactive';
 
 /** Kinds as they were last looked at are kept with the connection; the engine looks at each when a run begins. */
 export function openCatalog(client: Client): Catalog {
@@ -160,16 +158,6 @@ function referenceTo(value: Value): Value {
 
 // Set-up -------------------------------------------------------------------------------------------------------------
 
-/** A record whose row is there is active, unless a column says otherwise: it may have been made inactive before. */
-export function activeAgain(
-  { properties }: Kind,
-  { leavers }: Login,
-  { fields }: Pick<ObjectBatch, 'fields'>,
-): Readonly<Record<string, Value>> {
-  const isOurs = leavers === 'inactive' && properties.has(inactive);
-  return isOurs && !fields.some(({ name }) => name === inactive) ? { [inactive]: false } : {};
-}
-
 /** The field that records of a batch are found by. CONFIG_INVALID, with what to do, when they can't be. */
 export function keyOf(
   kind: Kind,
@@ -195,14 +183,8 @@ export function keyOf(
 }
 
 /** What may go otherwise than thought, in sentences. Throws CONFIG_INVALID for what can't be. */
-export function obstaclesOf(kind: Kind, login: Login, plan: Omit<ObjectBatch, 'items'>): readonly string[] {
+export function obstaclesOf(kind: Kind, plan: Omit<ObjectBatch, 'items'>): readonly string[] {
   keyOf(kind, plan);
-  if (plan.operation === 'delete' && login.leavers === 'inactive' && !kind.properties.has(inactive)) {
-    throw impossible(
-      `Records of ${kind.object} can't be made inactive.`,
-      'Use a connection that deletes records, or a mode that leaves them.',
-    );
-  }
   const names = plan.fields.map(({ name }) => name);
   return plan.operation === 'insert' || plan.operation === 'upsert'
     ? kind.required

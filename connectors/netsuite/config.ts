@@ -27,11 +27,6 @@ export const config = {
       help: 'Paste the certificate too, to be warned in the last month before it ends.',
     }),
   ),
-  leavers: field.choice({
-    label: 'When a row leaves',
-    help: 'NetSuite does not delete a record that transactions refer to.',
-    of: { inactive: 'Make the record inactive', delete: 'Delete the record' },
-  }),
   idPrefix: field.optional(
     field.text({
       label: 'Prefix of external IDs',
@@ -53,11 +48,10 @@ export const config = {
   ),
 };
 
-/** Where and as whom to call, and how this connection wants it done. */
+/** Where and as whom to call. */
 export interface Login {
   /** Without a slash at its end. */
   readonly base: string;
-  readonly leavers: 'inactive' | 'delete';
   readonly idPrefix: string;
   readonly concurrency: number;
   /** When the certificate ends, where it was given. */
@@ -67,7 +61,7 @@ export interface Login {
 
 /** Reads the fields into a login; CONFIG_INVALID names the one at fault, and never repeats what is secret. */
 export function loginOf(values: Values<typeof config>): Login {
-  const { clientId, certificateId, leavers, idPrefix = '', concurrency = 2 } = values;
+  const { clientId, certificateId, idPrefix = '', concurrency = 2 } = values;
   const home = `https://${accountOf(values.account)}.suitetalk.api.netsuite.com`;
   const base = values.baseUrl === undefined ? home : baseOf(values.baseUrl);
   const { key, alg } = keyOf(values.privateKey);
@@ -76,7 +70,6 @@ export function loginOf(values: Values<typeof config>): Login {
   }
   return {
     base,
-    leavers,
     idPrefix,
     concurrency,
     endsAt: values.certificate === undefined ? undefined : endOf(values.certificate, key),

@@ -23,7 +23,7 @@ export const netsuite = defineConnector({
     'Make a key and a certificate: `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 730 -keyout activate.pem -out activate.crt`. Upload `activate.crt` in Setup, Integration, OAuth 2.0 Client Credentials (M2M) Setup, for the user, the role and the integration, and copy the certificate ID.',
     'A certificate ends after two years at most, and a refresh of a sandbox clears its mapping: make both anew then.',
     'Rows are matched by `externalId`. Only one system may give external IDs to records of a kind: if there is another already, agree on a prefix.',
-    'If rows that leave make their records inactive, a row that comes back makes its record active again. To decide yourself, map `isInactive`.',
+    'NetSuite does not delete a record that transactions refer to. To make records inactive instead, let rows that leave set `isInactive`, and map it for those that are there.',
     'References such as `subsidiary` take the internal ID, or several of them as a list. What is required depends on the forms of the account: accounts with several subsidiaries need `subsidiary` for new customers.',
     'Token-based authentication (OAuth 1.0) is not offered: NetSuite takes no new integrations with it from 2027.1 on.',
   ],
@@ -47,7 +47,7 @@ function objectsOf(client: Client, catalog: Catalog): Objects {
     onlyIfEmpty: false,
     objects: (typed) => catalog.kinds(typed),
     fields: async (object) => specsOf(await catalog.fresh(object)),
-    verify: async (plan) => obstaclesOf(await catalog.fresh(plan.object), login, plan),
+    verify: async (plan) => obstaclesOf(await catalog.fresh(plan.object), plan),
     write: (batch, call) => writeBatch(client, catalog, batch, call),
     find: (object, field, values) => findBy(client, object, field, values),
   };

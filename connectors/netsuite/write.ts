@@ -1,23 +1,7 @@
-import type {
-  Call,
-  Item,
-  ObjectBatch,
-  Operation,
-  Outcome,
-  Value,
-} from '../../engine/contracts/destination.ts';
+import type { Call, Item, ObjectBatch, Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError, asActivateError } from '../../engine/contracts/errors.ts';
 import type { HttpAnswer } from '../../engine/contracts/http.ts';
-import {
-  activeAgain,
-  type Catalog,
-  externalId,
-  inactive,
-  internalId,
-  type Kind,
-  keyOf,
-  valueFor,
-} from './catalog.ts';
+import { type Catalog, externalId, internalId, type Kind, keyOf, valueFor } from './catalog.ts';
 import type { Client } from './client.ts';
 import { failureOf, isAboutRow, isChanged, isMissing, isTaken, refusalIn } from './errors.ts';
 import { failuresOf } from './jobs.ts';
@@ -36,8 +20,7 @@ export interface Send {
 export interface Work {
   readonly client: Client;
   readonly object: string;
-  readonly operation: Operation;
-  readonly verb: 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+  readonly verb: (typeof verbs)[keyof typeof verbs];
   readonly sends: readonly Send[];
   readonly call: Call;
 }
@@ -58,8 +41,7 @@ export async function writeBatch(
   const work: Work = {
     client,
     object: batch.object,
-    operation: batch.operation,
-    verb: verbOf(batch, client),
+    verb: verbs[batch.operation],
     sends: sendsOf(client, kind, batch, settle),
     call,
   };
@@ -75,20 +57,7 @@ type Settle = (at: number, outcome: Outcome) => void;
 
 const unsaid: Outcome = { state: 'unknown', reason: 'NetSuite does not say what became of this record.' };
 
-function verbOf({ operation }: ObjectBatch, { login }: Client): Work['verb'] {
-  switch (operation) {
-    case 'insert':
-      return 'POST';
-    case 'update':
-      return 'PATCH';
-    case 'upsert':
-      return 'PUT';
-    case 'delete':
-      return login.leavers === 'inactive' ? 'PATCH' : 'DELETE';
-    default:
-      return operation satisfies never;
-  }
-}
+const verbs = { insert: 'POST', update: 'PATCH', upsert: 'PUT', delete: 'DELETE' } as const;
 
 /** What to send; rows that can't be sent get their outcome here. */
 function sendsOf(client: Client, kind: Kind, batch: ObjectBatch, settle: Settle): readonly Send[] {
@@ -102,20 +71,13 @@ function sendsOf(client: Client, kind: Kind, batch: ObjectBatch, settle: Settle)
       return [];
     }
     const place = name === externalId ? `eid:${encodeURIComponent(value)}` : value;
-    return [{ at, place, key: { [name]: value }, values: written(client, kind, batch, item) }];
+    return [{ at, place, key: { [name]: value }, values: written(kind, batch, item) }];
   });
 }
 
-function written(client: Client, kind: Kind, batch: ObjectBatch, { values }: Item): Send['values'] {
-  if (batch.operation === 'delete') {
-    return { [inactive]: true };
-  }
-  const [key = ''] = batch.match;
-  const entries = Object.entries(values).filter(([name]) => name !== key && name !== internalId);
-  return {
-    ...(batch.operation === 'upsert' ? activeAgain(kind, client.login, batch) : {}),
-    ...Object.fromEntries(entries.map(([name, value]) => [name, valueFor(kind, name, value)])),
-  };
+function written(kind: Kind, { match }: ObjectBatch, { values }: Item): Send['values'] {
+  const entries = Object.entries(values).filter(([name]) => !match.includes(name) && name !== internalId);
+  return Object.fromEntries(entries.map(([name, value]) => [name, valueFor(kind, name, value)]));
 }
 
 function unfit(key: string, value: string, { values }: Item): string | undefined {
@@ -205,7 +167,7 @@ function waiting({ message: reason, retryAfterMs: afterMs }: ActivateError): Out
 
 /** `again`: what is there already counts as done. */
 async function sendOne(work: Work, send: Send, again: boolean): Promise<Outcome> {
-  const { client, object, operation, verb, call } = work;
+  const { client, object, verb, call } = work;
   const { place, key, values } = send;
   const answer = await client.send({
     method: verb,
@@ -221,7 +183,7 @@ async function sendOne(work: Work, send: Send, again: boolean): Promise<Outcome>
   if (!isAboutRow(answer)) {
     throw failureOf(answer, [key, values]);
   }
-  if (isMissing(answer) && operation === 'delete') {
+  if (isMissing(answer) && verb === 'DELETE') {
     return { state: 'ok' };
   }
   if (isMissing(answer)) {

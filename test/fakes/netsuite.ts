@@ -118,7 +118,7 @@ export async function startNetsuite(): Promise<FakeNetsuite> {
     open: new Set(),
   };
   const fake = await startFakeHttp(state, routes, guard);
-  const config = { account: '1234567_SB1', clientId, certificateId, leavers: 'delete' };
+  const config = { account: '1234567_SB1', clientId, certificateId };
   return { ...fake, config: { ...config, privateKey, baseUrl: fake.url } };
 }
 
