@@ -1,14 +1,20 @@
 import { parseArgs } from 'node:util';
 import { drill } from './drill.ts';
+import { type SideName, sides } from './drill-sides.ts';
 
 const { values } = parseArgs({
   options: {
+    side: { type: 'string', default: 'slack' },
     runs: { type: 'string', default: '200' },
     workers: { type: 'string', default: '2' },
     kills: { type: 'string', default: '60' },
   },
 });
+if (!Object.hasOwn(sides, values.side)) {
+  throw new Error(`--side is one of ${Object.keys(sides).join(', ')}`);
+}
 const result = await drill({
+  side: values.side as SideName,
   runs: Number(values.runs),
   workers: Number(values.workers),
   kills: Number(values.kills),

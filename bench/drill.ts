@@ -1,6 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createSlack } from '../bot/slack/platform.ts';
 import { connectors } from '../connectors/index.ts';
 import { type App, boot } from '../engine/boot.ts';
 import type { Caller } from '../engine/contracts/command.ts';
@@ -9,20 +8,14 @@ import type { AlertSettings } from '../engine/model/alert.ts';
 import { parseSchedule } from '../engine/schedule/cron.ts';
 import { createDb, type PooledDb } from '../engine/store/db.ts';
 import type { Run } from '../engine/store/runs.ts';
-import type { Fault } from '../test/fakes/slack/state.ts';
 import { silentLog } from '../test/support/log.ts';
 import { type Expected, type Findings, judge } from './drill-judge.ts';
-import {
-  endProcess,
-  firstLine,
-  operator,
-  ownDatabase,
-  type SlackProcess,
-  startScript,
-  startSlackProcess,
-} from './support.ts';
+import { drillSender } from './drill-senders.ts';
+import { type Side, type SideName, sides } from './drill-sides.ts';
+import { endProcess, firstLine, operator, ownDatabase, startScript } from './support.ts';
 
 export interface DrillOptions {
+  readonly side: SideName;
   /** Runs of the two alerts together. */
   readonly runs: number;
   readonly workers: number;
@@ -41,47 +34,42 @@ export interface DrillResult extends Findings {
   /** Runs that a second worker had to take up. */
   readonly takenUp: number;
   readonly faults: number;
+  /** Posts that the far side took without answering, and workers that died meanwhile: each may leave one in doubt. */
+  readonly doubts: number;
   readonly seconds: number;
 }
 
 const alerts = ['alpha', 'beta'] as const;
-const channels = Array.from({ length: 8 }, (_, at) => ({
-  id: `C0DRILL${at}`,
-  name: `drill-${at}`,
-  member: true,
-}));
 const secretKey = 'd'.repeat(32);
 const runTimeoutMs = 120_000;
 
 /**
- * Workers are killed while they send messages through a Slack that is slow and fails; at the end every message that
+ * Workers are killed while they send messages through a platform that is slow and fails; at the end every message that
  * the rows ask for must be there exactly once, and live cards must show the last values.
  */
 export async function drill(options: DrillOptions): Promise<DrillResult> {
   const own = options.databaseUrl === undefined ? await ownDatabase() : undefined;
   const url = options.databaseUrl ?? own?.url ?? '';
-  const slack = await startSlackProcess();
+  const side = await sides[options.side]();
   try {
-    await slack.addChannels(channels);
-    return await onDatabase(options, url, slack);
+    return await onDatabase(options, url, side);
   } finally {
-    await slack.close();
+    await side.close();
     await own?.close();
   }
 }
 
-async function onDatabase(options: DrillOptions, url: string, slack: SlackProcess): Promise<DrillResult> {
+async function onDatabase(options: DrillOptions, url: string, side: Side): Promise<DrillResult> {
   const env = {
     DATABASE_URL: url,
     SECRET_KEY: secretKey,
-    SLACK_BOT_TOKEN: slack.tokens.bot,
-    SLACK_APP_TOKEN: slack.tokens.app,
-    SLACK_API_URL: slack.apiUrl,
     LOG_LEVEL: 'silent',
+    ...side.env,
+    DRILL_PLATFORM: side.platform,
   };
   const app = await boot(parseEnv(env), {
     connectors,
-    senders: () => [createSlack({ botToken: slack.tokens.bot, apiUrl: slack.apiUrl, log: silentLog })],
+    senders: (db) => [drillSender(side.platform, parseEnv(env), db, silentLog)],
     log: silentLog,
   });
   const warehouse = createDb(url, { schema: 'public', log: silentLog, connections: 2 });
@@ -90,9 +78,10 @@ async function onDatabase(options: DrillOptions, url: string, slack: SlackProces
     const by = { ...operator, ...(await app.identify(operator.person)) };
     await warehouse.query('create table drill_rows (id bigint primary key, channel text, amount bigint)');
     await warehouse.query("insert into drill_rows values (0, 'drill-0', 0)");
-    await createAlerts(app, by, url);
+    await side.begin(app);
+    await createAlerts(app, by, url, side);
     await crew.ready();
-    return await new Drill(options, { app, by, warehouse, slack, crew }).play();
+    return await new Drill(options, { app, by, warehouse, side, crew }).play();
   } finally {
     await crew.stop();
     await warehouse.close();
@@ -100,7 +89,7 @@ async function onDatabase(options: DrillOptions, url: string, slack: SlackProces
   }
 }
 
-async function createAlerts(app: App, by: Caller, url: string): Promise<void> {
+async function createAlerts(app: App, by: Caller, url: string, { platform }: Side): Promise<void> {
   const connector = connectors.find((one) => one.id === 'postgres');
   if (connector === undefined) {
     throw new Error('no postgres connector');
@@ -115,7 +104,7 @@ async function createAlerts(app: App, by: Caller, url: string): Promise<void> {
     burst: 1_000_000,
     cooldownDays: 90,
     silentFirst: true,
-    platform: 'slack',
+    platform,
   };
   for (const name of alerts) {
     const settings: AlertSettings =
@@ -138,7 +127,7 @@ interface Stage {
   readonly app: App;
   readonly by: Caller;
   readonly warehouse: PooledDb;
-  readonly slack: SlackProcess;
+  readonly side: Side;
   readonly crew: Crew;
 }
 
@@ -149,6 +138,7 @@ class Drill {
   private lastRow = 0;
   private killed = 0;
   private faults = 0;
+  private unanswered = 0;
   private readonly ended: Run[] = [];
 
   constructor(options: DrillOptions, stage: Stage) {
@@ -170,7 +160,7 @@ class Drill {
       );
     }
     await this.settle();
-    const findings = judge(await this.stage.slack.messages(), this.expected);
+    const findings = judge(await this.stage.side.messages(this.stage.app), this.expected);
     return {
       ...findings,
       runs: this.ended.length,
@@ -178,6 +168,7 @@ class Drill {
       kills: this.killed,
       takenUp: this.ended.filter((run) => run.attempts > 1).length,
       faults: this.faults,
+      doubts: this.unanswered + this.killed * this.options.workers,
       seconds: Math.round((performance.now() - began) / 1000),
     };
   }
@@ -194,7 +185,7 @@ class Drill {
   }
 
   private async change(): Promise<void> {
-    const { warehouse } = this.stage;
+    const { warehouse, side } = this.stage;
     const moved = Math.floor(Math.random() * (this.lastRow + 1));
     await warehouse.query('update drill_rows set amount = amount + 1 where id = $1', [moved]);
     const known = this.expected.get(moved);
@@ -204,8 +195,8 @@ class Drill {
     const rows = 1 + Math.floor(Math.random() * 8);
     for (let made = 0; made < rows; made += 1) {
       this.lastRow += 1;
-      const channel = pick(channels);
-      const written = pick([channel.name, `#${channel.name}`, `slack:${channel.id}`]);
+      const channel = pick(side.channels);
+      const written = pick([channel.name, `#${channel.name}`, `${side.platform}:${channel.id}`]);
       await warehouse.query('insert into drill_rows values ($1, $2, 0)', [this.lastRow, written]);
       this.expected.set(this.lastRow, { channel: channel.id, amount: 0 });
     }
@@ -213,11 +204,9 @@ class Drill {
 
   /** Faults for the calls that the next runs make. */
   private async spoil(): Promise<void> {
-    const faults = Array.from({ length: 8 }, anyFault);
-    await this.stage.slack.fail('chat.postMessage', faults);
-    await this.stage.slack.fail('chat.update', faults.slice(0, 2));
-    await this.stage.slack.fail('conversations.history', faults.slice(2, 3));
-    this.faults += faults.length + 3;
+    const { faults, lost } = await this.stage.side.spoil();
+    this.faults += faults;
+    this.unanswered += lost;
   }
 
   private async runAll(): Promise<readonly Run[]> {
@@ -255,19 +244,6 @@ class Drill {
 /** How many kills belong to this round. */
 function quota(kills: number, rounds: number, round: number): number {
   return Math.floor(((round + 1) * kills) / rounds) - Math.floor((round * kills) / rounds);
-}
-
-function anyFault(): Fault {
-  return pick<Fault>([
-    { kind: 'slow', ms: 50 + Math.random() * 350 },
-    { kind: 'slow', ms: 50 + Math.random() * 350 },
-    { kind: 'slow', ms: 50 + Math.random() * 350 },
-    { kind: 'limited', seconds: 0.2 },
-    { kind: 'status', status: 500 },
-    { kind: 'reset' },
-    { kind: 'reset-after-accept' },
-    { kind: 'timeout-after-accept' },
-  ]);
 }
 
 function pick<T>(of: readonly T[]): T {

@@ -56,6 +56,14 @@ export interface FakeHttp<S = unknown> {
   close(): Promise<void>;
 }
 
+/** Besides, what can go wrong with one route: it is carried out and never answered, or answered after a while. */
+export type RouteFault = Reply | 'done-then-hang' | { readonly slowMs: number };
+
+export interface FailsByRoute {
+  /** Faults for the next requests of a route, in order, written as in the routes. */
+  fail(route: string, ...faults: readonly RouteFault[]): void;
+}
+
 /** An answer that asks for a pause. */
 export function limited(seconds?: number): Answer {
   const headers = seconds === undefined ? {} : { 'retry-after': String(seconds) };
@@ -70,10 +78,15 @@ export async function startFakeHttp<S>(
   state: S,
   routes: Routes<S>,
   guard: (request: Received, state: S) => Answer | undefined = () => undefined,
-): Promise<FakeHttp<S>> {
+): Promise<FakeHttp<S> & FailsByRoute> {
   const requests: Received[] = [];
   const unexpected: string[] = [];
   const queue: (Reply | undefined)[] = [];
+  const ofRoute = new Map<string, RouteFault[]>();
+  const failing = (request: Received): RouteFault | undefined => {
+    const [, faults] = [...ofRoute].find(([route]) => paramsOf(route, request) !== undefined) ?? [];
+    return faults?.shift();
+  };
   let standing: Reply | undefined;
   let waiting: ((request: Received) => void)[] = [];
   const found = (request: Received): Answer => {
@@ -102,7 +115,7 @@ export async function startFakeHttp<S>(
     receive(incoming).then(
       (request) => {
         requests.push(request);
-        const reply = queue.length > 0 ? queue.shift() : standing;
+        const reply = queue.length > 0 ? queue.shift() : (failing(request) ?? standing);
         for (const tell of waiting.splice(0)) {
           tell(request);
         }
@@ -118,11 +131,13 @@ export async function startFakeHttp<S>(
     state,
     requests,
     next: (...replies) => void queue.push(...replies),
+    fail: (route, ...faults) => void ofRoute.set(route, [...(ofRoute.get(route) ?? []), ...faults]),
     always: (reply) => {
       standing = reply;
     },
     heal: () => {
       queue.length = 0;
+      ofRoute.clear();
       standing = undefined;
     },
     to: (route) => requests.filter((request) => paramsOf(route, request) !== undefined),
@@ -145,7 +160,7 @@ export async function startFakeHttp<S>(
 
 function respond(
   response: ServerResponse,
-  reply: Reply | undefined,
+  reply: RouteFault | undefined,
   handled: () => Answer,
   request: Received,
 ): void {
@@ -158,6 +173,9 @@ function respond(
     case 'done-then-reset':
       handled();
       response.destroy();
+      return;
+    case 'done-then-hang':
+      handled();
       return;
     case 'done-then-garbage': {
       const { status, headers } = handled();
@@ -173,6 +191,10 @@ function respond(
       write(response, handled());
       return;
     default:
+      if (typeof reply === 'object' && 'slowMs' in reply) {
+        setTimeout(() => write(response, handled()), reply.slowMs);
+        return;
+      }
       write(response, typeof reply === 'function' ? reply(request) : reply);
   }
 }

@@ -70,8 +70,10 @@ export type Fault =
   | { readonly kind: 'status'; readonly status: number; readonly id?: string }
   | { readonly kind: 'limited'; readonly headers: Readonly<Record<string, string>> }
   | { readonly kind: 'reset' }
-  /** Done, and then the connection is lost. */
+  /** Done, and then the connection is lost, or stays open without an answer. */
   | { readonly kind: 'reset-after' }
+  | { readonly kind: 'timeout-after' }
+  | { readonly kind: 'slow'; readonly ms: number }
   | { readonly kind: 'page' };
 
 export interface State {

@@ -442,14 +442,16 @@ export class FakeMattermost implements Server {
     const bytes = await readAll(request);
     this.state.calls.set(call, this.calls(call) + 1);
     const fault = this.faults.get(call)?.shift();
-    if (fault !== undefined && fault.kind !== 'reset-after') {
+    if (fault?.kind === 'slow') {
+      await new Promise((resolve) => setTimeout(resolve, fault.ms));
+    } else if (fault !== undefined && fault.kind !== 'reset-after' && fault.kind !== 'timeout-after') {
       this.spoil(fault, response);
       return;
     }
     const said = await this.answer(request, url, path, bytes);
-    if (fault !== undefined) {
+    if (fault?.kind === 'reset-after') {
       response.destroy();
-    } else {
+    } else if (fault?.kind !== 'timeout-after') {
       this.write(response, said);
     }
     this.changed();
@@ -489,7 +491,10 @@ export class FakeMattermost implements Server {
     return { status: 200, body: 'ok' };
   }
 
-  private spoil(fault: Exclude<Fault, { kind: 'reset-after' }>, response: ServerResponse): void {
+  private spoil(
+    fault: Extract<Fault, { kind: 'reset' | 'page' | 'limited' | 'status' }>,
+    response: ServerResponse,
+  ): void {
     switch (fault.kind) {
       case 'reset':
         response.destroy();

@@ -1,4 +1,11 @@
-import { type Answer, type FakeHttp, type Received, type Routes, startFakeHttp } from './http.ts';
+import {
+  type Answer,
+  type FailsByRoute,
+  type FakeHttp,
+  type Received,
+  type Routes,
+  startFakeHttp,
+} from './http.ts';
 import { cardFaults, every, type Json, MESSAGE_BYTES } from './teams-cards.ts';
 import {
   APP,
@@ -51,7 +58,7 @@ export interface FakeOptions {
 
 /** A pretended Microsoft: its sign-in, its signing keys, the Teams service, and Graph. Strict about what they are strict about. */
 export interface FakeTeams {
-  readonly http: FakeHttp<State>;
+  readonly http: FakeHttp<State> & FailsByRoute;
   readonly state: State;
   readonly serviceUrl: string;
   readonly loginUrl: string;
@@ -95,7 +102,7 @@ export async function startFakeTeams(options: FakeOptions = {}): Promise<FakeTea
       ? undefined
       : refused(401, 'Unauthorized', 'Authorization has been denied for this request.');
   };
-  const http: FakeHttp<State> = await startFakeHttp<State>(
+  const http: FakeHttp<State> & FailsByRoute = await startFakeHttp<State>(
     state,
     {
       [`GET ${path}/openid`]: () => ({ json: { issuer: ISSUER, jwks_uri: `${http.url}${path}/jwks` } }),
