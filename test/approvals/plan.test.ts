@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { strandedRuns } from '../../engine/schedule/due.ts';
 import type { Hold } from '../../engine/store/holds.ts';
+import { claimRuns } from '../../engine/store/runs.ts';
 import { emailOf, type House, policyWith, startHouse, wordsOf } from './house.ts';
 
 let house: House;
@@ -46,6 +48,18 @@ describe('a run with nothing to write', () => {
     await house.ended(hold);
 
     expect(await house.run(hold.subject)).toMatchObject({ state: 'done', held: false });
+  });
+});
+
+describe('a run that waits', () => {
+  it('is taken by no worker, and not by the clock', async () => {
+    const hold = await held();
+    const ids = [hold.runId ?? 0];
+    const later = new Date(Date.now() + 86_400_000);
+
+    expect(await claimRuns(house.db, ids, 'f3b5d0c8-0000-4000-8000-000000000000', later, 1000)).toEqual([]);
+    expect(await strandedRuns(house.db, later, 1000)).toEqual([]);
+    expect(house.members()).toEqual([]);
   });
 });
 
