@@ -4,7 +4,7 @@ import type { Link, Session } from './session.ts';
 import { stage } from './stage.ts';
 import { foundOf, stagedFor, stageOf, unstagingOf } from './statements.ts';
 import { describeTable, fieldsOf, type Table, tablesBy, titleOf } from './table.ts';
-import { givenOf } from './values.ts';
+import { faultOf, givenOf } from './values.ts';
 import { obstaclesOf } from './verify.ts';
 import { writeBatch } from './write.ts';
 
@@ -72,8 +72,10 @@ async function findRows(
   const change = { table, staged, columns: [column], match: [field], onlyIfEmpty: new Set<string>() };
   try {
     await link.ask(stageOf(staged, [column], []));
-    const rows = values.map((value, at) => ({ n: at + 1, values: [givenOf(column, value)] }));
     // A value that is none of the column's type is just not found.
+    const rows = values.flatMap((value, at) =>
+      faultOf(column, value) === undefined ? [{ n: at + 1, values: [givenOf(column, value)] }] : [],
+    );
     await stage(link, change, rows, () => undefined);
     const found = await link.ask(foundOf(change, key));
     return new Map(found.map(([n, id]) => [values[Number(n) - 1] ?? '', id ?? '']));

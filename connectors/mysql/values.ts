@@ -44,17 +44,11 @@ function timeOf(text: string): string {
   return text.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?)(?:Z|\+00:00)$/, '$1 $2');
 }
 
-/** As bytes: a digit would be taken for the bits of its letter. What is no whole number is left to be refused. */
+/** As bytes: a digit would be taken for the bits of its letter. What is too large is left to be refused. */
 function bitsOf(fullType: string, value: string | number | boolean): Given {
-  const text = typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
-  if (!/^\d{1,20}$/.test(text)) {
-    return text;
-  }
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(BigInt.asUintN(64, BigInt(text)));
+  const digits = BigInt(value).toString(16);
   const length = Math.ceil(Number(/\d+/.exec(fullType)?.[0] ?? 1) / 8);
-  const isMore = bytes.subarray(0, 8 - length).some((byte) => byte !== 0);
-  return isMore ? bytes : bytes.subarray(8 - length);
+  return Buffer.from(digits.padStart(2 * Math.max(length, Math.ceil(digits.length / 2)), '0'), 'hex');
 }
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -64,6 +58,11 @@ export function faultOf({ name, type, notNull }: TableColumn, value: Value): str
   if (value === null) {
     // MariaDB may fill a time that is emptied with that of the moment.
     return notNull ? `${name} can't be empty.` : undefined;
+  }
+  if (type === 'bit') {
+    // Any other text would be taken for the bits of its letters.
+    const isWhole = typeof value === 'boolean' || /^\d{1,20}$/.test(String(value));
+    return isWhole ? undefined : `${name} takes a whole number that is not below 0.`;
   }
   if (typeof value !== 'string') {
     return undefined;

@@ -161,7 +161,7 @@ export function explainWrite(failure: Failure, table: Table, operation: Operatio
 }
 
 /** Statements that give the rights to write like this. */
-export function grantOf(table: Table, operation: Operation): string {
+function grantOf(table: Table, operation: Operation): string {
   const needed = {
     insert: 'SELECT, INSERT',
     update: 'SELECT, UPDATE',

@@ -343,6 +343,14 @@ describe.skipIf(!hasMariadb)('a real MariaDB server (skipped where there is no m
         7,
         /v of \S+ refers to a row that is not there/,
       ],
+      ['letters for bits', 'bit(64)', 'abc', /v takes a whole number/],
+      ['too many bits', 'bit(9)', 512, /v is too long|v is a number out of range/],
+      [
+        'more bits than there are',
+        'bit(64)',
+        '18446744073709551616',
+        /v is too long|v is a number out of range/,
+      ],
       ['what is no Base64', 'blob', '%%%', /v takes bytes/],
       ['a text that looks like the words of the server', 'int', "a' for column 'id' at row 1", /v does not/],
     ])('with %s are refused with their reason and without their value', async (_what, type, bad, reason) => {
@@ -416,7 +424,7 @@ describe.skipIf(!hasMariadb)('a real MariaDB server (skipped where there is no m
     it('are as they were sent, whatever the server and this machine are set to', async () => {
       await fake.ask(`create table t (id int primary key, n decimal(30,10), b bigint, f double, d date,
         at datetime(6), ts timestamp(6) null, ok tinyint(1), bit1 bit(1), bits bit(12), j json,
-        bytes varbinary(20), s varchar(50), e enum('it''s', 'b'), z varchar(5))`);
+        bytes varbinary(20), s varchar(50), e enum('it''s', 'b'), z varchar(5), o enum('a\\\\b', 'Ä'))`);
       const row = {
         id: 0,
         n: '12345678901234567890.0123456789',
@@ -433,6 +441,7 @@ describe.skipIf(!hasMariadb)('a real MariaDB server (skipped where there is no m
         s: "Robert'); DROP TABLE t;-- \\' 😀",
         e: "it's",
         z: '',
+        o: 'a\\b',
       };
 
       const outcomes = await objects.write(batchOf('upsert', 't', ['id'], [row]), call());
@@ -440,7 +449,7 @@ describe.skipIf(!hasMariadb)('a real MariaDB server (skipped where there is no m
       expect(outcomes).toEqual([{ state: 'ok' }]);
       const [kept] = await fake.ask(`select id, cast(n as char) n, cast(b as char) b, f, d, at,
         cast(convert_tz(ts, @@session.time_zone, '+00:00') as char) ts, ok, bit1 + 0 bit1, bits + 0 bits, cast(j as char) j,
-        hex(bytes) bytes, s, e, z from t`);
+        hex(bytes) bytes, s, e, z, o from t`);
       expect(kept).toEqual({
         ...row,
         at: '2026-11-25 23:30:00.123456',
@@ -573,11 +582,12 @@ describe.skipIf(!hasMariadb)('a real MariaDB server (skipped where there is no m
     });
 
     it('find keys by values, and nothing for what is none or many', async () => {
-      await fake.ask('create table t (id bigint primary key, email varchar(20), n int)');
-      await fake.ask("insert into t values (9007199254740993, 'a', 1), (2, 'b', 1), (3, 'b', 2)");
+      await fake.ask('create table t (id bigint primary key, email varchar(20), n int, b bit(4))');
+      await fake.ask("insert into t values (9007199254740993, 'a', 1, 0), (2, 'b', 1, 1), (3, 'b', 2, 1)");
 
       expect([...(await objects.find('t', 'email', ['a', 'b', 'c']))]).toEqual([['a', '9007199254740993']]);
       expect([...(await objects.find('t', 'n', ['2', 'two']))]).toEqual([['2', '3']]);
+      expect([...(await objects.find('t', 'b', ['0', 'none']))]).toEqual([['0', '9007199254740993']]);
       await expect(objects.find('t', 'none', ['1'])).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     });
   });

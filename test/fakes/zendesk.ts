@@ -176,7 +176,7 @@ const forbidden: Answer = {
   json: { error: 'Forbidden', description: 'You do not have access to this page.' },
 };
 
-export function invalid(details: Readonly<Record<string, string>>): Answer {
+function invalid(details: Readonly<Record<string, string>>): Answer {
   return {
     status: 422,
     json: {
