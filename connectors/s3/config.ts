@@ -33,7 +33,7 @@ export const config = {
     field.text({
       label: 'Endpoint',
       placeholder: 'https://minio.example.com',
-      help: 'Only for stores that speak S3 and are not at Amazon: MinIO, R2, Ceph, Google Cloud Storage.',
+      help: 'Only for stores that speak S3 and are not at Amazon: MinIO, R2, Ceph.',
     }),
   ),
 };

@@ -22,7 +22,7 @@ export const s3 = defineConnector({
     'Best, let it use `s3:ListBucket` on the bucket too, so that S3 says whether a file is there; and `s3:DeleteObject` on `arn:aws:s3:::bucket/folder/.activate-check-*`, so that the small file that a check writes goes away again.',
     'On a machine at Amazon you can leave both keys empty and give its role these rights. To write as a role of another account, let the environment of Activate assume it: there is no field for a role here.',
     'Add a lifecycle rule `AbortIncompleteMultipartUpload` of 1 day to the bucket: if Activate is killed in the middle of a large file, its parts are not seen but paid for.',
-    'For a store that is not at Amazon fill in its endpoint. For Google Cloud Storage that is `https://storage.googleapis.com`, with HMAC keys.',
+    'For a store that is not at Amazon fill in its endpoint. Google Cloud Storage has a connector of its own, which can keep two who write the same name at the same moment from replacing each other.',
   ],
   verified: 'Tested against s3rver, and a server of our own that answers as documented.',
   open: async (values, context) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { refusal as azureRefusal, startFakeAzure } from '../fakes/azure-blob.ts';
+import { refusal as gcsRefusal, startFakeGcs } from '../fakes/gcs.ts';
 import { refusal, startFakeS3 } from '../fakes/s3.ts';
 import { hasSshd, startSshd } from '../support/sshd.ts';
 import { at, overHttp } from './far-sides.ts';
@@ -131,6 +132,28 @@ async function azureBlob(): Promise<FarSide> {
   };
 }
 
+async function gcs(): Promise<FarSide> {
+  const fake = await startFakeGcs();
+  const { bucket, accessId, secret } = fake.state;
+  const files = (): ReadonlyMap<string, Buffer> =>
+    new Map([...fake.state.objects].map(([name, { bytes }]) => [name, bytes]));
+  return {
+    ...overHttp(fake),
+    connection: (port) => ({
+      config: { bucket, accessId, baseUrl: at(fake.url, port) },
+      secrets: { secret },
+    }),
+    settings: settings('ndjson'),
+    there: () => toldBy(files(), (bytes) => jsonRows(bytes.toString())),
+    inspect: watched(files),
+    refusal: {
+      begin: () => fake.always(gcsRefusal(403, 'AccessDenied')),
+      end: () => fake.heal(),
+      reason: /allow/i,
+    },
+  };
+}
+
 async function sftp(): Promise<FarSide> {
   const sshd = await startSshd();
   const all = (): readonly string[] => readdirSync(sshd.folder);
@@ -186,6 +209,7 @@ async function webhook(): Promise<FarSide> {
 }
 
 scenario(play, { connector: 'azure-blob', start: azureBlob });
+scenario(play, { connector: 'gcs', start: gcs });
 scenario(play, { connector: 's3', start: s3 });
 if (hasSshd) {
   scenario(play, { connector: 'sftp', start: sftp, sigkill: true });
