@@ -10,6 +10,7 @@ import {
 } from '../../engine/contracts/http.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
 import type { Login } from './config.ts';
+import { faultIn, textsIn, withSoap } from './envelope.ts';
 
 /** Of the part of the REST API that keeps data extensions. */
 export const version = 'data/v1';
@@ -25,9 +26,19 @@ export interface Client {
   readonly login: Login;
   /** Throws what {@link errorIn} says of an answer that is not 2xx. */
   ask<T extends z.ZodType>(request: Asked, shape: T): Promise<z.output<T>>;
+  /**
+   * By the SOAP interface, for what REST can't do: the XML of an answer, for the XML of a body. Never sent twice by
+   * itself: a token that has ended is told by status 500.
+   */
+  soap(request: {
+    readonly action: string;
+    readonly xml: string;
+    readonly signal: AbortSignal;
+  }): Promise<string>;
 }
 
-export function openClient(login: Login, { http: plain }: ConnectorContext): Client {
+export function openClient(login: Login, { http: bare }: ConnectorContext): Client {
+  const plain = withSoap(bare);
   // One token for as long as it lasts: Marketing Cloud wants to be asked for one every 20 minutes at most.
   const http = withToken(plain, () =>
     grantedToken(plain, {
@@ -63,6 +74,20 @@ export function openClient(login: Login, { http: plain }: ConnectorContext): Cli
         );
       }
       return parsed.data;
+    },
+    soap: async ({ action, xml, signal }) => {
+      const answer = await http.send({
+        signal,
+        method: 'POST',
+        url: `${login.soap}/Service.asmx`,
+        headers: { 'content-type': 'text/xml; charset=utf-8', soapaction: action },
+        body: xml,
+        timeoutMs: 120_000,
+      });
+      if (!answer.ok) {
+        throw errorOf(answer, 'Marketing Cloud', theirWords(faultIn(answer.text), textsIn(xml, 'Value')));
+      }
+      return answer.text;
     },
   };
 }

@@ -14,12 +14,22 @@ export const config = {
   }),
   clientId: field.text({ label: 'Client id', help: 'Of the API integration of the installed package.' }),
   clientSecret: field.secret({ label: 'Client secret', help: 'Beside the client id.' }),
+  leaving: field.optional(
+    field.choice({
+      label: 'Who leaves a list',
+      help: 'Is marked, so that a journey can see them leave, or has their row deleted. Leave it empty to mark them.',
+      of: {
+        mark: 'Keep the row and mark it',
+        delete: 'Delete the row',
+      },
+    }),
+  ),
   memberColumn: field.optional(
     field.text({
       label: 'Column of membership',
       placeholder: 'IsMember',
       max: 128,
-      help: 'A Boolean column that is true for people on the list and false for those who left. Leave it empty for IsMember.',
+      help: 'The Boolean column that marks who is on the list. Leave it empty for IsMember, or if rows are deleted.',
     }),
   ),
   folder: field.optional(
@@ -33,7 +43,7 @@ export const config = {
   baseUrl: field.optional(
     field.text({
       label: 'Base URL',
-      help: 'Only for a proxy of yours: it has to pass on /v2/token to the auth host, and all else to the rest host.',
+      help: 'Only for a proxy of yours: it has to pass on /v2 to the auth host, /Service.asmx to the soap host, and all else to rest.',
     }),
   ),
 };
@@ -43,10 +53,12 @@ export interface Login {
   /** Without a slash at its end, as the next. */
   readonly rest: string;
   readonly auth: string;
+  readonly soap: string;
   readonly businessUnit: string;
   readonly clientId: string;
   readonly clientSecret: string;
-  readonly memberColumn: string;
+  /** Undefined where rows are deleted. */
+  readonly memberColumn: string | undefined;
   readonly folder: number | undefined;
 }
 
@@ -75,10 +87,11 @@ export function loginOf(values: Values<typeof config>): Login {
   return {
     rest: base ?? `https://${subdomain}.rest.marketingcloudapis.com`,
     auth: base ?? `https://${subdomain}.auth.marketingcloudapis.com`,
+    soap: base ?? `https://${subdomain}.soap.marketingcloudapis.com`,
     businessUnit,
     clientId: values.clientId,
     clientSecret: values.clientSecret.trim(),
-    memberColumn: values.memberColumn ?? 'IsMember',
+    memberColumn: values.leaving === 'delete' ? undefined : (values.memberColumn ?? 'IsMember'),
     folder: values.folder,
   };
 }

@@ -71,7 +71,9 @@ export async function create(client: Client, text: string): Promise<string> {
   const columns = [
     { name: keyColumn, type: 'Text', length: longest, isPrimaryKey: true, isNullable: false },
     { name: 'EmailAddress', type: 'EmailAddress', length: longest, isPrimaryKey: false, isNullable: true },
-    { name: memberColumn, type: 'Boolean', isPrimaryKey: false, isNullable: true },
+    ...(memberColumn === undefined
+      ? []
+      : [{ name: memberColumn, type: 'Boolean', isPrimaryKey: false, isNullable: true }]),
   ];
   const json = {
     name,
@@ -111,7 +113,8 @@ export interface Table {
   readonly key: Column;
   /** Where the address goes; the key itself may be it. */
   readonly email: Column | undefined;
-  readonly member: Column;
+  /** Undefined where the rows of those who leave are deleted. */
+  readonly member: Column | undefined;
   readonly others: readonly Column[];
 }
 
@@ -128,24 +131,32 @@ export async function tableOf(client: Client, list: string, signal?: AbortSignal
       'Choose one whose only primary key is the subscriber key or the e-mail address, or make it anew.',
     );
   }
-  const { memberColumn } = client.login;
-  const member = fields.find(({ name }) => name.toLowerCase() === memberColumn.toLowerCase());
-  if (member?.type !== 'Boolean') {
-    throw unfit(
-      `This data extension has no Boolean column ${memberColumn}, by which those who left could be told.`,
-      `Add the column in Marketing Cloud, or connect again with the name of the one that it has.`,
-    );
-  }
+  const member = memberIn(fields, key, client.login.memberColumn);
   const email = isAddress(key) ? key : fields.find((one) => one.type === 'EmailAddress');
   const others = fields.filter((one) => one !== key && one !== email && one !== member);
+  return { key, email, member, others };
+}
+
+/** Who leaves is marked by the key and this column alone: all others have to do without a value. */
+function memberIn(fields: readonly Column[], key: Column, name: string | undefined): Column | undefined {
+  if (name === undefined) {
+    return undefined;
+  }
+  const member = fields.find((one) => one.name.toLowerCase() === name.toLowerCase());
+  if (member?.type !== 'Boolean') {
+    throw unfit(
+      `This data extension has no Boolean column ${name}, by which those who left could be told.`,
+      'Add the column in Marketing Cloud, connect again with the name of the one that it has, or let rows be deleted.',
+    );
+  }
   const needed = fields.find((one) => one !== key && one !== member && !one.isNullable);
   if (needed !== undefined) {
     throw unfit(
       `The column ${needed.name} of this data extension has to be filled, so that nobody could be marked as having left by the key alone.`,
-      'Make the column nullable in Marketing Cloud.',
+      'Make the column nullable in Marketing Cloud, or connect again and let rows be deleted.',
     );
   }
-  return { key, email, member, others };
+  return member;
 }
 
 const isAddress = ({ name, type }: Column): boolean => type === 'EmailAddress' || /e-?mail/i.test(name);

@@ -11,6 +11,7 @@ import type {
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Client, openClient, version } from './client.ts';
 import { config, loginOf } from './config.ts';
+import { erase } from './erase.ts';
 import { type Column, create, lists, type Table, tableOf, traitsOf } from './extensions.ts';
 import { type Row, writeRows } from './jobs.ts';
 
@@ -21,13 +22,13 @@ export const sfmc = defineConnector({
   summary: 'Keeps data extensions of Marketing Cloud Engagement in step with your rows.',
   config,
   offers: ['audiences'],
-  hosts: ['*.rest.marketingcloudapis.com', '*.auth.marketingcloudapis.com'],
+  hosts: ['*.rest.marketingcloudapis.com', '*.auth.marketingcloudapis.com', '*.soap.marketingcloudapis.com'],
   api: { version },
   setup: [
     'In Marketing Cloud open Setup, Apps, Installed Packages, and make a package with an API integration of the type Server-to-Server.',
     'Give it Read and Write on Data Extensions, and enable it for the business unit. Its Authentication Base URI has the subdomain.',
     'A list is a data extension with one primary key, the subscriber key or the e-mail address, and a Boolean column `IsMember`. All other columns have to be nullable. For new ones, Activate needs the number of a folder.',
-    'Who leaves a list keeps their row, with `IsMember` false: rows can not be deleted by this interface. Let segments, journeys and sends filter on the column.',
+    'Who leaves a list keeps their row, with `IsMember` false: let segments, journeys and sends filter on the column. Or let rows be deleted; the data extension needs no such column then.',
     'A row in a data extension subscribes nobody: whoever has unsubscribed stays so in All Subscribers, and gets nothing.',
     'Let nothing else write into these data extensions: rows that are written by two at once can be refused.',
   ],
@@ -58,7 +59,10 @@ function audiencesOf(client: Client): Audiences {
     create: (name) => create(client, name),
     traits: async (list) => traitsOf(await tableOf(client, list)),
     add: (list, members, call) => change(client, list, members, true, call),
-    remove: (list, members, call) => change(client, list, members, false, call),
+    remove: (list, members, call) =>
+      client.login.memberColumn === undefined
+        ? eraseAll(client, list, members, call)
+        : change(client, list, members, false, call),
   };
 }
 
@@ -71,7 +75,7 @@ async function check(client: Client): Promise<readonly string[]> {
 
 // People -------------------------------------------------------------------------------------------------------------
 
-/** Joining and leaving alike write a row: rows stay, and a column says who is on the list. */
+/** Joining and leaving alike write a row, where rows stay and a column says who is on the list. */
 async function change(
   client: Client,
   list: string,
@@ -110,6 +114,23 @@ async function change(
   });
 }
 
+/** Who is known by something else than the key has no row of their own to be deleted. */
+async function eraseAll(
+  client: Client,
+  list: string,
+  members: readonly Member[],
+  { signal }: Call,
+): Promise<readonly Outcome[]> {
+  const table = await tableOf(client, list, signal);
+  const keys = members.map((member) => keyOf(member, table));
+  const known = new Map(keys.flatMap((key) => (key === undefined ? [] : [[key.toLowerCase(), key]])));
+  const refused = await erase(client, list, table.key.name, [...known.values()], signal);
+  return keys.map((key): Outcome => {
+    const reason = refused.get(known.get(key?.toLowerCase() ?? '') ?? '');
+    return reason === undefined ? { state: 'ok' } : { state: 'rejected', reason };
+  });
+}
+
 /** An address where the key is one. Otherwise the subscriber key, never an address in its place: it would be somebody else. */
 function keyOf({ identifiers: given }: Member, { key, email }: Table): string | undefined {
   const text = given[key === email ? 'email' : 'subscriberKey']?.trim();
@@ -139,7 +160,7 @@ function rowOf(
     }
     row[name] = cellOf(value, column);
   }
-  return { ...row, [table.member.name]: isMember };
+  return table.member === undefined ? row : { ...row, [table.member.name]: isMember };
 }
 
 function cellOf(value: Value, { type }: Column): Value {

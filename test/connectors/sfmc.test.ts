@@ -10,6 +10,7 @@ import {
   type Column,
   client,
   type FakeSfmc,
+  fault,
   key,
   on,
   plain,
@@ -186,6 +187,100 @@ describe('sfmc: people', () => {
     }));
 });
 
+describe('sfmc: rows of those who leave, deleted', () => {
+  const deleting = { leaving: 'delete' };
+  const soap = 'POST /Service.asmx';
+  const actions = (fake: FakeSfmc) => fake.to(soap).map(({ headers }) => headers['soapaction']);
+  const there = (fake: FakeSfmc) => [...fake.state.extensions[0]!.rows.keys()];
+
+  it('go, and a data extension needs no column of membership for it', () =>
+    withSfmc(async (audiences, fake) => {
+      const list = withColumns(fake, [key(), plain('Plan', 'Text', { isNullable: false })]);
+      const two = ['Cust-1', 'Cust-2'].map((name) => member(name, { subscriberKey: name }, { Plan: 'pro' }));
+      await audiences.add(list, two, call());
+
+      const outcomes = await audiences.remove(list, two.slice(1), call());
+
+      expect(outcomes).toEqual([{ state: 'ok' }]);
+      expect([...fake.state.extensions.at(-1)!.rows.values()]).toEqual([
+        { SubscriberKey: 'Cust-1', Plan: 'pro' },
+      ]);
+    }, deleting));
+
+  it('are looked for first, a hundred at a time, and none is deleted that is not there', () =>
+    withSfmc(async (audiences, fake) => {
+      await audiences.add(buyers, people(150), call());
+
+      const outcomes = await audiences.remove(buyers, people(300), call());
+
+      expect(outcomes.every(({ state }) => state === 'ok')).toBe(true);
+      expect(there(fake)).toEqual([]);
+      expect(actions(fake)).toEqual(['Retrieve', 'Delete', 'Retrieve', 'Delete', 'Retrieve']);
+    }, deleting));
+
+  it('are found by keys that mean something in XML', () =>
+    withSfmc(async (audiences, fake) => {
+      const odd = ['<O\'Brien & "Sons">', 'plain'].map((name) =>
+        member(name, { subscriberKey: name, email: 'a@mail.example' }),
+      );
+      await audiences.add(buyers, odd, call());
+
+      expect(states(await audiences.remove(buyers, odd, call()))).toEqual(['ok', 'ok']);
+      expect(there(fake)).toEqual([]);
+    }, deleting));
+
+  it('are told by one when it can not be deleted, without its key', () =>
+    withSfmc(async (audiences, fake) => {
+      await audiences.add(buyers, people(3), call());
+      fake.state.stuck.add('Cust-1');
+
+      const outcomes = await audiences.remove(buyers, people(3), call());
+
+      expect(states(outcomes)).toEqual(['ok', 'rejected', 'ok']);
+      expect(JSON.stringify(outcomes)).not.toContain('Cust-1');
+    }, deleting));
+
+  it('are not deleted twice by itself when the answer is lost, and are found gone the next time', () =>
+    withSfmc(async (audiences, fake) => {
+      await audiences.add(buyers, people(2), call());
+      fake.next(undefined, undefined, undefined, 'done-then-reset');
+
+      expect((await thrownBy(audiences.remove(buyers, people(2), call()))).code).toBe('OUTCOME_UNKNOWN');
+      expect(states(await audiences.remove(buyers, people(2), call({ again: true })))).toEqual(['ok', 'ok']);
+      expect(actions(fake)).toEqual(['Retrieve', 'Delete', 'Retrieve']);
+    }, deleting));
+
+  it('share a token with all else, which is got anew when a fault says that it has ended', () =>
+    withSfmc(async (audiences, fake) => {
+      await audiences.add(buyers, people(1), call());
+      fake.next(undefined, undefined, fault('Token Expired'));
+
+      expect(await audiences.remove(buyers, people(1), call())).toEqual([{ state: 'ok' }]);
+      expect(fake.to('POST /v2/token')).toHaveLength(2);
+      expect(there(fake)).toEqual([]);
+    }, deleting));
+
+  it('stay, and nobody is told the token, when a fault quotes the request', () =>
+    withSfmc(async (audiences, fake) => {
+      await audiences.add(buyers, people(1), call());
+      fake.next(undefined, undefined, quoting);
+
+      const error = await thrownBy(audiences.remove(buyers, people(1), call()));
+
+      expect(error.code).toBe('OUTCOME_UNKNOWN');
+      expect(error.message).toContain('Unplanned outage for … at …');
+      expect(error.message).not.toContain([...fake.state.tokens][0]);
+      expect(error.message).not.toContain('Cust-0');
+      expect(there(fake)).toHaveLength(1);
+    }, deleting));
+});
+
+/** The token, and the key of a row. */
+const quoting = ({ body }: { readonly body: Buffer }) => {
+  const [, token, value] = /<fueloauth[^>]*>(.*?)<.*<Value>(.*?)</s.exec(body.toString('utf8')) ?? [];
+  return fault(`Unplanned outage for ${token} at ${value}`, 'soap:Server');
+};
+
 describe('sfmc: what became of people', () => {
   it('is known when the job has ended, and not when it was taken', () =>
     withSfmc(async (audiences, fake) => {
@@ -329,10 +424,13 @@ describe('sfmc: limits and sign-in', () => {
     const standIns = {
       'mc563885gzs27c5t9-63k636ttgm.auth.marketingcloudapis.com': fake.url,
       'mc563885gzs27c5t9-63k636ttgm.rest.marketingcloudapis.com': fake.url,
+      'mc563885gzs27c5t9-63k636ttgm.soap.marketingcloudapis.com': fake.url,
     };
-    const opened = await openFor(sfmc, rest, { standIns });
+    const opened = await openFor(sfmc, { ...rest, leaving: 'delete' }, { standIns });
 
     expect(await opened.connection.check('audiences')).toEqual([]);
+    const { remove } = partOf(opened.connection, 'audiences');
+    expect(await remove(buyers, people(1), call())).toEqual([{ state: 'ok' }]);
     await opened.close();
     await fake.close();
   });

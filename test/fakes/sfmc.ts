@@ -47,6 +47,8 @@ export interface SfmcState {
   readonly jobs: Map<string, Job>;
   /** Of the next jobs, in order. */
   readonly goings: Going[];
+  /** Keys of rows that can't be deleted. */
+  readonly stuck: Set<string>;
 }
 
 export type FakeSfmc = FakeHttp<SfmcState>;
@@ -104,6 +106,7 @@ export function startSfmc(): Promise<FakeSfmc> {
     tokens: new Set(),
     jobs: new Map(),
     goings: [],
+    stuck: new Set(),
   };
   return startFakeHttp<SfmcState>(
     state,
@@ -111,6 +114,13 @@ export function startSfmc(): Promise<FakeSfmc> {
       'POST /v2/token': token,
       'GET /data/v1/customobjects': page,
       'POST /data/v1/customobjects': make,
+      'GET /data/v1/customobjects/:id': ({ params }, { extensions }) => {
+        const found = extensions.find(({ id }) => id === params['id']);
+        return found === undefined
+          ? refused(404, 30003, 'CustomObject not found')
+          : { json: { id: found.id, key: keyOf(found), name: found.name } };
+      },
+      'POST /Service.asmx': soap,
       'GET /data/v1/customobjects/:id/fields': ({ params }, { extensions }) => {
         const found = extensions.find(({ id }) => id === params['id']);
         return found === undefined
@@ -122,7 +132,9 @@ export function startSfmc(): Promise<FakeSfmc> {
       'GET /data/v1/async/:id/results': results,
     },
     ({ path, headers }, { tokens }) =>
-      path === '/v2/token' || tokens.has(headers['authorization']?.replace('Bearer ', '') ?? '')
+      path === '/v2/token' ||
+      path === '/Service.asmx' ||
+      tokens.has(headers['authorization']?.replace('Bearer ', '') ?? '')
         ? undefined
         : refused(401, 0, 'Not Authorized'),
   );
@@ -267,4 +279,71 @@ function results({ params, query }: Received, { jobs }: SfmcState): Answer {
 export function on({ extensions }: SfmcState, list = buyers): readonly Row[] {
   const rows = extensions.find(({ id }) => id === list)?.rows.values() ?? [];
   return [...rows].filter((row) => row['IsMember'] === true);
+}
+
+// SOAP ---------------------------------------------------------------------------------------------------------------
+
+/** The external key, which is another than the id. */
+const keyOf = ({ name }: Extension): string => `${name} & Co`;
+
+const envelope = (xml: string): string =>
+  `<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soap:Body>${xml}</soap:Body></soap:Envelope>`;
+
+export function fault(says: string, code = 'q0:Security'): Answer {
+  const xml = `<soap:Fault><faultcode xmlns:q0="http://docs.oasis-open.org/wss">${code}</faultcode><faultstring>${says}</faultstring></soap:Fault>`;
+  return { status: 500, headers: { 'content-type': 'text/xml' }, text: envelope(xml) };
+}
+
+const plainText = (xml: string): string =>
+  xml.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&');
+const xmlOf = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll("'", '&#39;');
+const inside = (xml: string, name: string): readonly string[] =>
+  [...xml.matchAll(new RegExp(`<${name}[^>]*>(.*?)</${name}>`, 'gs'))].map(([, text = '']) =>
+    plainText(text),
+  );
+
+function soap({ headers, body }: Received, state: SfmcState): Answer {
+  const xml = body.toString('utf8');
+  if (!state.tokens.has(inside(xml, 'fueloauth')[0] ?? '')) {
+    return fault('Token Expired');
+  }
+  return {
+    headers: { 'content-type': 'text/xml' },
+    text: envelope(headers['soapaction'] === 'Delete' ? erase(xml, state) : retrieve(xml, state)),
+  };
+}
+
+function retrieve(xml: string, { extensions }: SfmcState): string {
+  const of = /DataExtensionObject\[(.*)\]/.exec(inside(xml, 'ObjectType')[0] ?? '')?.[1];
+  const found = extensions.find((one) => keyOf(one) === of);
+  const values = inside(xml, 'Value');
+  const operator = inside(xml, 'SimpleOperator')[0];
+  const column = inside(xml, 'Property')[0] ?? '';
+  if (found === undefined || (operator === 'IN') !== values.length > 1) {
+    return '<RetrieveResponseMsg><OverallStatus>Error: The filter is invalid</OverallStatus></RetrieveResponseMsg>';
+  }
+  const rows = values.flatMap((value) => {
+    const row = found.rows.get(value.toLowerCase());
+    return row === undefined ? [] : [row];
+  });
+  const results = rows.map(
+    (row) =>
+      `<Results xsi:type="DataExtensionObject"><Properties><Property><Name>${column}</Name><Value>${xmlOf(String(row[column]))}</Value></Property></Properties></Results>`,
+  );
+  return `<RetrieveResponseMsg xmlns="http://exacttarget.com/wsdl/partnerAPI"><OverallStatus>OK</OverallStatus>${results.join('')}</RetrieveResponseMsg>`;
+}
+
+function erase(xml: string, { extensions, stuck }: SfmcState): string {
+  const results = inside(xml, 'Objects').map((_, at) => {
+    const object = [...xml.matchAll(/<Objects[^>]*>(.*?)<\/Objects>/gs)][at]?.[1] ?? '';
+    const rows = extensions.find((one) => keyOf(one) === inside(object, 'CustomerKey')[0])?.rows;
+    const value = inside(object, 'Value')[0] ?? '';
+    const isDone = !stuck.has(value) && rows?.delete(value.toLowerCase()) === true;
+    const says = isDone
+      ? '<StatusCode>OK</StatusCode><StatusMessage>Deleted DataExtensionObject</StatusMessage>'
+      : `<StatusCode>Error</StatusCode><StatusMessage>Row ${xmlOf(value)} can't be deleted</StatusMessage><ErrorCode>2</ErrorCode>`;
+    return `<Results xsi:type="DataExtensionDeleteResult">${says}<OrdinalID>${at}</OrdinalID></Results>`;
+  });
+  return `<DeleteResponse xmlns="http://exacttarget.com/wsdl/partnerAPI">${results.join('')}<OverallStatus>OK</OverallStatus></DeleteResponse>`;
 }
