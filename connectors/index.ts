@@ -5,6 +5,7 @@ import { azureBlob } from './azure-blob/index.ts';
 import { braze } from './braze/index.ts';
 import { facebook } from './facebook/index.ts';
 import { folder } from './folder/index.ts';
+import { gcs } from './gcs/index.ts';
 import { googleAds } from './google-ads/index.ts';
 import { hubspot } from './hubspot/index.ts';
 import { intercom } from './intercom/index.ts';
@@ -37,6 +38,7 @@ export const connectors = [
   braze,
   facebook,
   folder,
+  gcs,
   googleAds,
   hubspot,
   iterable,
