@@ -5,7 +5,7 @@ import { config, type Login, loginOf } from './config.ts';
 import { type Store, storeOf } from './store.ts';
 import { upload } from './upload.ts';
 
-/** Google Cloud Storage by its XML interface, which has no versions. */
+/** Google Cloud Storage by its XML interface. */
 export const gcs = defineConnector({
   id: 'gcs',
   name: 'Google Cloud Storage',
@@ -13,10 +13,11 @@ export const gcs = defineConnector({
   config,
   offers: ['files'],
   hosts: ['storage.googleapis.com'],
+  api: { version: 'XML API, not versioned' },
   setup: [
     'Make a service account for Activate alone, and give it the role Storage Object User on the bucket.',
     'Make an HMAC key for it (Cloud Storage, Settings, Interoperability), and copy its access ID and its secret. Where the organisation forbids them (`constraints/storage.restrictAuthTypes`), have it allow those of service accounts.',
-    'To replace files the role is enough; where the bucket has a retention policy, put {{ run }} into the names of files instead.',
+    'Where the bucket has a retention policy, a file can not be replaced before its time has passed: put `{{ run }}` into the names of files.',
     'For the address of a region, or a private one, fill in the base URL.',
   ],
   verified: 'Tested against a server of our own that checks signatures and answers as documented.',
