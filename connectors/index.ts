@@ -1,5 +1,6 @@
 import type { Connector } from '../engine/contracts/connector.ts';
 import { amplitude } from './amplitude/index.ts';
+import { anaplan } from './anaplan/index.ts';
 import { asana } from './asana/index.ts';
 import { azureBlob } from './azure-blob/index.ts';
 import { braze } from './braze/index.ts';
@@ -33,6 +34,7 @@ export const connectors = [
   postgres,
   webhook,
   amplitude,
+  anaplan,
   asana,
   azureBlob,
   braze,

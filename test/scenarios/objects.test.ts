@@ -1,4 +1,5 @@
 import { BSON } from 'mongodb';
+import { ids as anaplanIds, startAnaplan } from '../fakes/anaplan.ts';
 import { refused, startBraze } from '../fakes/braze.ts';
 import { token as hubspotToken, startHubspot } from '../fakes/hubspot.ts';
 import { token as intercomToken, startIntercom } from '../fakes/intercom.ts';
@@ -290,6 +291,35 @@ fields:
   };
 }
 
+/** A name is given once, so that what can change is kept in properties. */
+async function anaplan(): Promise<FarSide> {
+  const fake = await startAnaplan();
+  const { password = '', baseUrl = '', ...config } = fake.config;
+  return {
+    ...overHttp(fake, /token|dimensions/),
+    connection: (port) => ({ config: { ...config, baseUrl: at(baseUrl, port) }, secrets: { password } }),
+    settings: `
+object: ${anaplanIds.list}
+mode: mirror
+match: [code]
+fields:
+  code: email
+  name: email
+  Title: name
+  Seats: seats
+  Plan: plan
+`,
+    there: () =>
+      fake.state.items.map(({ code, properties }) => ({
+        email: code,
+        name: properties['Title'],
+        seats: properties['Seats'],
+        plan: properties['Plan'],
+      })),
+    refusal: { column: 'plan', bad: 'refuse me', reason: /INCORRECT_FORMAT/ },
+  };
+}
+
 async function webhook(): Promise<FarSide> {
   const kept = new Map<unknown, unknown>();
   const fake = await startReceiver(({ type, data }) => {
@@ -321,3 +351,4 @@ scenario(play, { connector: 'webhook', start: webhook });
 scenario(play, { connector: 'braze', start: braze });
 scenario(play, { connector: 'iterable', start: iterable });
 scenario(play, { connector: 'netsuite', start: netsuite });
+scenario(play, { connector: 'anaplan', start: anaplan });
