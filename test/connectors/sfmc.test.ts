@@ -79,24 +79,27 @@ const thrownBy = (doing: Promise<unknown>): Promise<ActivateError> =>
     (error: unknown) => error as ActivateError,
   );
 
-destinationContract('sfmc', {
-  connector: sfmc,
-  renewsToken: true,
-  start: async () => {
-    const fake = await startSfmc();
-    return {
-      fake,
-      config: typed(fake),
-      wrongConfig: { ...typed(fake), clientSecret: 'of-another-installed-package' },
-      stored: () => fake.state.extensions.map(({ name, rows }) => ({ name, rows: [...rows] })),
-    };
-  },
-  parts: { audiences: { list: buyers, members: people } },
-  says: {
-    unauthorized: refused(401, 0, 'Not Authorized'),
-    quoting: ({ headers, body }) => refused(400, 10006, `${JSON.stringify(headers)} ${body}`),
-  },
-});
+for (const leaving of ['mark', 'delete']) {
+  destinationContract(`sfmc, which is to ${leaving} who leaves`, {
+    connector: sfmc,
+    renewsToken: true,
+    start: async () => {
+      const fake = await startSfmc();
+      const config = { ...typed(fake), leaving };
+      return {
+        fake,
+        config,
+        wrongConfig: { ...config, clientSecret: 'of-another-installed-package' },
+        stored: () => fake.state.extensions.map(({ name, rows }) => ({ name, rows: [...rows] })),
+      };
+    },
+    parts: { audiences: { list: buyers, members: people } },
+    says: {
+      unauthorized: refused(401, 0, 'Not Authorized'),
+      quoting: ({ headers, body }) => refused(400, 10006, `${JSON.stringify(headers)} ${body}`),
+    },
+  });
+}
 
 describe('sfmc: people', () => {
   it('are rows with a key, an address, facts, and a column that says that they are on the list', () =>
