@@ -1,6 +1,7 @@
 import type { KeyOrder } from '../contracts/source.ts';
 import {
   chunkSize,
+  countLines,
   fieldStarts,
   lineStarts,
   type NewSnapshotChunk,
@@ -64,22 +65,27 @@ function startOfLine(lines: Buffer, at: number): number {
 
 /** Cuts lines into chunks of about equal size, none over the limits unless one row is. */
 export function cutChunks(lines: Buffer, orders: readonly KeyOrder[]): readonly NewSnapshotChunk[] {
-  const starts = lineStarts(lines);
-  const rows = starts.length - 1;
-  if (rows === 0) {
-    return [];
-  }
+  const rows = countLines(lines);
   const pieces = Math.max(Math.ceil(rows / chunkSize.rows), Math.ceil(lines.length / chunkSize.bytes));
   const perPiece = Math.ceil(rows / pieces);
   const chunks: NewSnapshotChunk[] = [];
   let from = 0;
-  for (let to = 1; to <= rows; to += 1) {
-    const bytesWithNext = (starts[to + 1] ?? Number.POSITIVE_INFINITY) - (starts[from] as number);
-    if (to - from >= perPiece || bytesWithNext > chunkSize.bytes) {
-      chunks.push(packLines(lines.subarray(starts[from], starts[to]), to - from, orders));
-      from = to;
+  let held = 0;
+  const close = (to: number): void => {
+    if (held > 0) {
+      chunks.push(packLines(lines.subarray(from, to), held, orders));
     }
+    from = to;
+    held = 0;
+  };
+  for (let at = 0; at < lines.length; held += 1) {
+    const end = lines.indexOf(0x0a, at) + 1;
+    if (held >= perPiece || end - from > chunkSize.bytes) {
+      close(at);
+    }
+    at = end;
   }
+  close(lines.length);
   return chunks;
 }
 

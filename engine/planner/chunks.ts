@@ -253,6 +253,15 @@ export function addedLines(packed: Uint8Array): Buffer {
   return bytes.subarray(0, used);
 }
 
+/** How many lines there are; `enough` when there are as many. */
+export function countLines(lines: Uint8Array, enough = Number.POSITIVE_INFINITY): number {
+  let count = 0;
+  for (let at = 0; at < lines.length && count < enough; count += 1) {
+    at = lines.indexOf(0x0a, at) + 1;
+  }
+  return count;
+}
+
 /** Splits whole lines into their positions: start of each, and the end of the last. */
 export function lineStarts(lines: Uint8Array): readonly number[] {
   const starts = [0];

@@ -3,8 +3,8 @@ import { ActivateError } from '../contracts/errors.ts';
 import { applyEntries, cutChunks } from '../planner/apply.ts';
 import {
   chunkSize,
+  countLines,
   decodeEntries,
-  lineStarts,
   type PlanEntry,
   rowOf,
   type Shape,
@@ -252,7 +252,7 @@ async function rewrite(sql: Sql, place: OpenPlace, { head, entries }: Group): Pr
 /** Stores lines as chunks of their own; a few are joined to the chunk before them. */
 async function insertLines(sql: Sql, place: OpenPlace, lines: Buffer): Promise<void> {
   const { key } = place.shape;
-  const rows = lineStarts(lines).length - 1;
+  const rows = countLines(lines, fewRows);
   const few = rows > 0 && rows < fewRows;
   const before = few ? await takeOutBefore(sql, place, sortKey(lines, 0, key)) : Buffer.alloc(0);
   for (const chunk of cutChunks(few ? Buffer.concat([before, lines]) : lines, key)) {
