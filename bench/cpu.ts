@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { Db } from '../engine/contracts/db.ts';
 
@@ -32,6 +32,16 @@ export async function serverCpu(server: number): Promise<number> {
     sum += stat[1] === String(server) ? seconds(stat, 11, 13) : 0;
   }
   return sum;
+}
+
+/** The largest resident memory of a process in MB, since it began or {@link forgetPeak}. */
+export async function peakMb(pid: number): Promise<number> {
+  const [, kibibytes] = /^VmHWM:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return (Number(kibibytes) * 1024) / 1e6;
+}
+
+export async function forgetPeak(pid: number): Promise<void> {
+  await writeFile(`/proc/${pid}/clear_refs`, '5');
 }
 
 function seconds(stat: readonly string[], from: number, to: number): number {

@@ -47,8 +47,9 @@ try {
     const all = await benchSyncs(own.url, Number(values.rows));
     const limit = all[0]?.seconds ?? 0;
     for (const { what, seconds, cpuSeconds, serverCpuSeconds, peakMb } of all) {
+      const memory = peakMb === undefined ? '' : `, ${Math.round(peakMb)} MB at most`;
       say(
-        `${values.rows} rows, ${what}: ${seconds.toFixed(1)} s = ${(seconds / limit).toFixed(2)} x psql, CPU ${cpuSeconds.toFixed(2)} s and the server's ${serverCpuSeconds.toFixed(2)} s, ${Math.round(peakMb ?? 0)} MB at most`,
+        `${values.rows} rows, ${what}: ${seconds.toFixed(2)} s = ${(seconds / limit).toFixed(2)} x psql, CPU ${cpuSeconds.toFixed(2)} s and the server's ${serverCpuSeconds.toFixed(2)} s${memory}`,
       );
     }
   }

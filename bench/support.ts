@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -79,6 +79,25 @@ export function startScript(file: string, env: Readonly<Record<string, string>>)
     cwd: join(import.meta.dirname, '..'),
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+/** The worker as an installation runs it: compiled, and as Procfile says. Compiles what there is, so that it is that. */
+export async function startCompiledWorker(env: Readonly<Record<string, string>>): Promise<ChildProcess> {
+  const root = join(import.meta.dirname, '..');
+  const build = spawn('npm', ['run', 'build', '--silent'], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const [code] = (await once(build, 'exit')) as [number];
+  const [, line] = /^worker: node (.+)$/m.exec(await readFile(join(root, 'Procfile'), 'utf8')) ?? [];
+  if (code !== 0 || line === undefined) {
+    throw new Error('there is no compiled worker');
+  }
+  return spawn(process.execPath, line.split(' '), {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
   });
 }
 

@@ -10,8 +10,8 @@ import { parseSchedule } from '../engine/schedule/cron.ts';
 import { createDb } from '../engine/store/db.ts';
 import type { Run } from '../engine/store/runs.ts';
 import { silentLog } from '../test/support/log.ts';
-import { postmaster, settledCpu } from './cpu.ts';
-import { operator } from './support.ts';
+import { cpuOf, forgetPeak, peakMb, postmaster, settledCpu } from './cpu.ts';
+import { endProcess, operator, startCompiledWorker } from './support.ts';
 
 /** One way of bringing the rows there. */
 export interface SyncMeasured {
@@ -20,7 +20,7 @@ export interface SyncMeasured {
   /** Of our process, and of the server that holds both tables and our own. */
   readonly cpuSeconds: number;
   readonly serverCpuSeconds: number;
-  /** The largest resident memory seen, in MB. */
+  /** The largest resident memory of the worker, in MB. */
   readonly peakMb?: number;
 }
 
@@ -39,7 +39,6 @@ export async function benchSyncs(url: string, rows: number): Promise<readonly Sy
   const to = await database(url, 'bench_to');
   await fill(from, rows);
   await empty(to);
-  // First, as long as nothing else has left its traces in this process's memory.
   const server = await serverOf(url);
   const synced = await bySync(url, server, from, to, rows);
   const piped = await timed('psql COPY | COPY', server, () => pipe(from, to));
@@ -88,30 +87,27 @@ async function empty(url: string): Promise<void> {
   await ask(url, 'drop table if exists rows', `create table rows (${defined}, primary key (id))`);
 }
 
+/** `pid` is of the process whose CPU and memory count, when that is not this one. */
 async function timed(
   what: string,
   server: number,
   work: () => Promise<Run | undefined>,
+  pid = process.pid,
 ): Promise<SyncMeasured> {
-  let peakMb = 0;
-  const watch = setInterval(() => {
-    peakMb = Math.max(peakMb, process.memoryUsage().rss / 1e6);
-  }, 20);
-  const [own, theirs] = [process.cpuUsage(), await settledCpu(server)];
+  const [own, theirs] = [await cpuOf(pid), await settledCpu(server)];
+  await forgetPeak(pid);
   const started = performance.now();
   const run = await work();
-  clearInterval(watch);
   // A run's own time: how long it waited for its turn is another figure.
   const ms = run
     ? (run.finishedAt?.getTime() ?? 0) - (run.startedAt?.getTime() ?? 0)
     : performance.now() - started;
-  const { user, system } = process.cpuUsage(own);
   return {
     what,
     seconds: ms / 1000,
-    cpuSeconds: (user + system) / 1e6,
+    cpuSeconds: (await cpuOf(pid)) - own,
     serverCpuSeconds: (await settledCpu(server)) - theirs,
-    peakMb,
+    ...(run === undefined ? {} : { peakMb: await peakMb(pid) }),
   };
 }
 
@@ -164,20 +160,18 @@ async function bySync(
     LOG_LEVEL: 'silent',
   };
   const app = await boot(parseEnv(settings), { connectors, senders: () => [], log: silentLog });
-  const worker = await app.startWorker();
+  const worker = await startCompiledWorker(settings);
+  const pid = worker.pid ?? 0;
   try {
     const by = { ...operator, ...(await app.identify(operator.person)) };
-    const first = await timed('sync, first run', server, async () => {
-      await create(app, by, from, to);
-      return ended(app);
-    });
-    const unchanged = await timed('sync, unchanged run', server, () => run(app, by));
+    const first = await timed('sync, first run', server, () => firstRun(app, by, from, to), pid);
+    const unchanged = await timed('sync, unchanged run', server, () => run(app, by), pid);
     await ask(from, `update rows set name = name || '!' where id % 100 = 0`, 'vacuum analyze rows');
-    const changed = await timed('sync, 1 % changed', server, () => run(app, by));
+    const changed = await timed('sync, 1 % changed', server, () => run(app, by), pid);
     await prove(to, rows);
     return [first, unchanged, changed];
   } finally {
-    await worker.stop();
+    await endProcess(worker);
     await app.close();
   }
 }
@@ -208,7 +202,8 @@ async function create(app: App, by: Caller, from: string, to: string): Promise<v
 }
 
 /** The run that begins by itself. */
-async function ended(app: App): Promise<Run> {
+async function firstRun(app: App, by: Caller, from: string, to: string): Promise<Run> {
+  await create(app, by, from, to);
   for (;;) {
     const [last] = await app.services.runs.recent('bench', 1);
     if (last !== undefined) {
