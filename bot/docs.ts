@@ -5,6 +5,11 @@ import type { Connector, PartName } from '../engine/contracts/connector.ts';
 import { ERRORS } from '../engine/contracts/errors.ts';
 import type { Fields } from '../engine/contracts/form.ts';
 import { settings } from '../engine/env.ts';
+import { type Able, type Capability, capabilities } from './capabilities.ts';
+import { localAbilities } from './local/capabilities.ts';
+import { mattermostAbilities } from './mattermost/capabilities.ts';
+import { slackAbilities } from './slack/capabilities.ts';
+import { teamsAbilities } from './teams/capabilities.ts';
 
 const retries = {
   never: 'not before somebody acts',
@@ -36,6 +41,7 @@ const pages: Readonly<Record<string, string>> = {
   'configuration.md': configurationPage(),
   'destinations.md': destinationsPage(),
   'errors.md': errorsPage(),
+  'platforms.md': platformsPage(),
   ...Object.fromEntries(
     connectors.map((connector) => [`connectors/${connector.id}.md`, connectorPage(connector)]),
   ),
@@ -191,6 +197,27 @@ function destinationsPage(): string {
       rows,
     ),
   );
+}
+
+function platformsPage(): string {
+  const columns = [slackAbilities, teamsAbilities, mattermostAbilities, localAbilities];
+  const rows = (Object.keys(capabilities) as Capability[]).map((name) => [
+    capabilities[name],
+    ...columns.map((abilities) => ableWords(abilities[name])),
+  ]);
+  return page(
+    'Chat platforms',
+    'The same commands, forms, cards and approvals are on all of them, and several can be set up at once: a sync can report to one and notify in another, an approval can be asked for on two and is decided once, and whoever has one verified e-mail address is one person. What they differ in, and what stands in where one of them lacks something:',
+    table(
+      ['', '[Slack](slack.md)', '[Microsoft Teams](teams.md)', '[Mattermost](mattermost.md)', 'Local chat'],
+      rows,
+    ),
+    'One story is played on each of them by the tests, in the same steps: an alert made with mistakes on the way, previewed, said, claimed, broken and mended; an audience held, looked at, refused to whoever may not, approved, and rejected with a reason; refused rows as a file; a history with its chart. Each line of this table is looked at in the same way. What could be tried against a pretended server alone stands in the guide of each platform.',
+  );
+}
+
+function ableWords({ can, how }: Able): string {
+  return [can, ...(how === undefined ? [] : [how])].join(can === 'no' ? '; instead: ' : ': ');
 }
 
 function page(title: string, ...parts: readonly string[]): string {

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import type { ConversationRef, PersonRef, PlatformId, Raw } from '../../engine/contracts/refs.ts';
+import type { ConversationRef, PersonRef, Raw } from '../../engine/contracts/refs.ts';
 import type { Installation } from '../bot/installation.ts';
 
 /** Who plays in the story: on each platform with another id, everywhere with the same address. */
@@ -44,7 +44,9 @@ export interface Got {
 
 /** One platform as people use it, driven over its own protocol. Everybody who acts is one of the cast. */
 export interface Chat {
-  readonly platform: PlatformId;
+  readonly platform: 'slack' | 'teams' | 'mattermost' | 'local';
+  /** How people address the bot there. */
+  readonly by: 'command' | 'mention';
   /** What the bot has to be told to find it. */
   readonly env: Readonly<Record<string, string>>;
   /** Called once the bot runs. */
@@ -62,6 +64,12 @@ export interface Chat {
   forge(message: Seen, label: string, by: Who): Promise<boolean>;
   /** The dialog in front of somebody; where the platform wants a press before it shows one, that is pressed. */
   dialog(by: Who): Promise<Shown | undefined>;
+  /** The dialog in front of somebody, and nothing is pressed for it. */
+  open(by: Who): Promise<Shown | undefined>;
+  /** The buttons of a message on somebody's screen, where the platform shows each their own. */
+  buttonsFor?(message: Seen, by: Who): Promise<readonly string[]>;
+  /** Somebody writes to the bot directly while it has no connection, where one is held; it comes back then. */
+  away?(line: string, by: Who): Promise<void>;
   /** Submits the dialog. Answers with the errors by field; '' is the whole of it. */
   submit(answers: Answers, by: Who): Promise<Raw>;
   /** Types into a field that looks things up, and gives the value of the first choice. */

@@ -1,5 +1,15 @@
 import type { Raw } from '../../engine/contracts/refs.ts';
-import { type Chat, everybody, forged, plain, rooms, type Seen, type Who, whoIs } from './chat.ts';
+import {
+  type Chat,
+  everybody,
+  forged,
+  plain,
+  rooms,
+  type Seen,
+  type Shown,
+  type Who,
+  whoIs,
+} from './chat.ts';
 
 /** The local chat, over the requests that its pages make. */
 export function localChat(): Chat {
@@ -50,6 +60,7 @@ export function localChat(): Chat {
 
   return {
     platform: 'local',
+    by: 'command',
     env: {},
     begin: async ({ running }) => {
       url = running.url ?? '';
@@ -62,12 +73,8 @@ export function localChat(): Chat {
       await pressed(message, label, by, (run) => JSON.stringify(forged(JSON.parse(run) as object)));
       return true;
     },
-    dialog: async (by) => {
-      const form = open.get(by);
-      return form === undefined
-        ? undefined
-        : { title: wordsOf(/<h2[^>]*>(.*?)<\/h2>/s.exec(form)?.[1] ?? ''), text: wordsOf(form) };
-    },
+    dialog: async (by) => shown(open.get(by)),
+    open: async (by) => shown(open.get(by)),
     submit: async (answers, by) => {
       await act('/dialog', by, filled(open.get(by) ?? '', answers, rooms.data));
       return errorsOf(open.get(by) ?? '');
@@ -106,6 +113,12 @@ export function localChat(): Chat {
 
 function directOf(who: Who): string {
   return `direct-${who}`;
+}
+
+function shown(form: string | undefined): Shown | undefined {
+  return form === undefined
+    ? undefined
+    : { title: wordsOf(/<h2[^>]*>(.*?)<\/h2>/s.exec(form)?.[1] ?? ''), text: wordsOf(form) };
 }
 
 function runsOf(item: string): readonly (readonly [string, string])[] {

@@ -20,6 +20,7 @@ import {
   type Room,
   rooms,
   type Seen,
+  type Shown,
   type Who,
 } from './chat.ts';
 
@@ -50,6 +51,7 @@ export async function mattermostChat(version: Version): Promise<Chat & { readonl
   return {
     fake,
     platform: 'mattermost',
+    by: 'command',
     env: { MATTERMOST_URL: fake.url, MATTERMOST_TOKEN: TOKEN, PUBLIC_URL: 'https://bot.example' },
     begin: async ({ running }) => {
       fake.behind = running.url ?? '';
@@ -67,11 +69,12 @@ export async function mattermostChat(version: Version): Promise<Chat & { readonl
       fake.state.violations.splice(shut, shut === -1 ? 0 : 1);
       return shut === -1;
     },
-    dialog: async (by) => {
-      const dialog = await driver.dialog(by);
-      return dialog === undefined
-        ? undefined
-        : { title: String(dialog['title']), text: wordsOf(dialogText(dialog)) };
+    dialog: async (by) => shown(await driver.dialog(by)),
+    open: async (by) => shown(fake.dialog(people[by])?.dialog),
+    away: async (line, by) => {
+      fake.dropSockets(true);
+      fake.say(line, { user: people[by], direct: true });
+      fake.takeSockets();
     },
     submit: (answers, by) => driver.submit(answers, by),
     choose: (field, typed, by) => driver.choose(field, typed, by),
@@ -179,6 +182,12 @@ function seen(post: FakePost): Seen {
     edited: post.edit_at > 0,
     alone: post.ephemeral !== undefined,
   };
+}
+
+function shown(dialog: Json | undefined): Shown | undefined {
+  return dialog === undefined
+    ? undefined
+    : { title: String(dialog['title']), text: wordsOf(dialogText(dialog)) };
 }
 
 function dialogText(dialog: Json): string {

@@ -9,6 +9,7 @@ import {
   plain,
   rooms,
   type Seen,
+  type Shown,
   until,
   type Who,
 } from './chat.ts';
@@ -43,9 +44,17 @@ export async function slackChat(
     return view === undefined || title === 'Working…' ? undefined : { title, blocks: view['blocks'] };
   };
 
+  const shown = (by: Who): Shown | undefined => {
+    const view = top(by);
+    return view === undefined
+      ? undefined
+      : { title: view.title, text: wordsOf(view.blocks as readonly Json[]) };
+  };
+
   return {
     fake,
     platform: 'slack',
+    by: 'command',
     env: { SLACK_API_URL: fake.apiUrl, SLACK_BOT_TOKEN: TOKENS.bot, SLACK_APP_TOKEN: TOKENS.app },
     begin: async () => undefined,
     person: (who) => ({ kind: 'person', platform: 'slack', id: people[who] }),
@@ -56,12 +65,8 @@ export async function slackChat(
       await fake.press(forged(found(id)), label, people[by]);
       return true;
     },
-    dialog: async (by) => {
-      const shown = top(by);
-      return shown === undefined
-        ? undefined
-        : { title: shown.title, text: wordsOf(shown.blocks as readonly Json[]) };
-    },
+    dialog: async (by) => shown(by),
+    open: async (by) => shown(by),
     submit: async (answers, by) => {
       const ack = await fake.submit(answers, people[by]);
       await until('Slack shows what came of it', async () =>

@@ -23,6 +23,7 @@ import {
   type Room,
   rooms,
   type Seen,
+  type Shown,
   until,
   type Who,
 } from './chat.ts';
@@ -53,6 +54,7 @@ export async function teamsChat(): Promise<Chat & { readonly fake: FakeTeams }> 
   return {
     fake,
     platform: 'teams',
+    by: 'mention',
     env: {
       PORT: String(port),
       PUBLIC_URL: url,
@@ -79,10 +81,9 @@ export async function teamsChat(): Promise<Chat & { readonly fake: FakeTeams }> 
       await driver.press(forged(driver.found(id)), label, by);
       return true;
     },
-    dialog: async (by) => {
-      const shown = await driver.dialog(by);
-      return shown === undefined ? undefined : { title: shown.title, text: wordsOf(shown.card) };
-    },
+    dialog: async (by) => shown(await driver.dialog(by)),
+    open: async (by) => shown(driver.client(by).dialog),
+    buttonsFor: async ({ id }, by) => buttonsOf(await driver.client(by).look(driver.found(id))),
     submit: async (answers, by) => {
       const before = await driver.dialog(by);
       await driver.client(by).submit(answers);
@@ -191,10 +192,18 @@ function seen(message: Posted): Seen {
     id: message.id,
     text: wordsOf(card),
     mentions: everybody.filter((who) => mentioned.includes(people[who])),
-    buttons: titlesOf(card).map((title) => title.replace(/^Yes: /, '')),
+    buttons: buttonsOf(card),
     edited: message.edits > 0,
     alone: message.onlyFor !== undefined,
   };
+}
+
+function shown(dialog: Client['dialog']): Shown | undefined {
+  return dialog === undefined ? undefined : { title: dialog.title, text: wordsOf(dialog.card) };
+}
+
+function buttonsOf(card: unknown): readonly string[] {
+  return titlesOf(card).map((title) => title.replace(/^Yes: /, ''));
 }
 
 function titlesOf(card: unknown): readonly string[] {
