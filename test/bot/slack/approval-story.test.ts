@@ -101,21 +101,6 @@ describe.runIf(hasLocalSlack)(named, () => {
     expect(decisions).toHaveLength(1);
     expect(await bot.running.app.services.audit.verify()).toMatchObject({ broken: undefined });
   });
-
-  it('is rejected with a reason, in a dialog', async () => {
-    await buyers.audience(await buyers.caller(slackPerson('U1ADA'), 'C1DATA'));
-    const card = await said('Approve this run of spring-buyers?');
-    await slack.press(card, 'Reject', 'U2MIA');
-    await slack.until(async () =>
-      (await slack.modals()).at(-1)?.title?.text === 'Reject' ? true : undefined,
-    );
-    expect(await slack.submit({}, 'U2MIA')).toEqual({ 'f:reason': expect.any(String) });
-    expect(await slack.submit({ reason: 'Paris is missing.', next: 'pause' }, 'U2MIA')).toEqual({});
-    const no = await said('Paris is missing.');
-    expect(no.ts).toBe(card.ts);
-    expect((await bot.running.app.services.syncs.show('spring-buyers')).sync.state).toBe('paused');
-    expect(buyers.members.size).toBe(0);
-  });
 });
 
 /** The message with another plan in its buttons. */

@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../platforms/chat.ts';
 import {
   hasLocalSlack,
   type LocalMessage,
@@ -26,14 +26,6 @@ const origin = {
 
 const sql = 'select id, workspace, used, owner_email from usage where used >= 10000';
 const message = '{{ owner_email | mention }} *{{ workspace }}* is at {{ used | number }} events.';
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 const named = `An alert, end to end, in Slack${hasLocalSlack ? '' : ' (skipped: local-slack is not installed)'}`;
 

@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import {
   APP,
@@ -7,14 +6,13 @@ import {
   GENERAL,
   MAYA,
   type Posted,
-  SALES,
-  SAM,
   SECRET,
   startFakeTeams,
   TENANT,
 } from '../../fakes/teams.ts';
 import { textOf } from '../../fakes/teams-cards.ts';
 import { added, type Client, cardOf, clientOf } from '../../fakes/teams-client.ts';
+import { freePort } from '../../platforms/chat.ts';
 import { type Installation, install } from '../installation.ts';
 
 const DATA = '19:data00000000000000000000000000000@thread.tacv2';
@@ -24,15 +22,6 @@ const message = '{{ owner_email | mention }} *{{ workspace }}* is at {{ used | n
 let fake: FakeTeams;
 let bot: Installation;
 let maya: Client;
-let sam: Client;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 beforeEach(async () => {
   fake = await startFakeTeams({ channels: [{ id: DATA, name: 'data-alerts', team: GENERAL }] });
@@ -50,7 +39,6 @@ beforeEach(async () => {
     ACTIVATE_ADMINS: 'maya@example.com',
   });
   maya = clientOf(fake, url, MAYA);
-  sam = clientOf(fake, url, SAM);
   await bot.warehouse.query(
     'create table usage (id int primary key, workspace text not null, used int not null, owner_email text)',
   );
@@ -73,69 +61,31 @@ const said = (conversation: string, text: string): Promise<Posted> =>
   fake.until(() => fake.messages(conversation).find((one) => textOf(cardOf(one)).includes(text)));
 const shown = () => textOf(maya.dialog?.card);
 
-it('goes from a typed command to a card that somebody claims', async () => {
+it('keeps what was typed in the form, goes back a step in it, and answers in the thread', async () => {
   await maya.say(`new-alert title="Free tier used up"`, { channel: DATA, thread: '170' });
   const ready = await said(DATA, 'Press the button to fill in the form');
   expect(ready.onlyFor).toBeDefined();
   await maya.press(ready, 'Open form');
 
-  expect(maya.dialog?.title).toBe('What to watch');
-  await maya.submit({ sql: 'delete from usage' });
-  expect(shown()).toMatch(/⚠️ .*SELECT/);
-  await maya.submit({ sql: 'select id, workspce from usage' });
-  expect(shown()).toMatch(/⚠️ .*workspce.*workspace/s);
-  expect(shown()).toContain('select id, workspce from usage');
   await maya.submit({ sql });
-
-  expect(maya.dialog?.title).toBe('What was found');
-  expect(shown()).toContain('Globex');
-  await maya.submit({ key: [] });
-  expect(shown()).toContain('Choose the column that tells rows apart.');
   await maya.submit({ key: ['id'] });
-
   expect(maya.dialog?.title).toBe('What to say, and where');
   expect(shown()).toContain('Free tier used up');
   const [channel] = await maya.search('to', 'sales');
   expect(channel).toMatchObject({ title: '#sales · Northwind' });
-  await maya.submit({ message: '{{ workspac }}', to: [channel!.value] });
-  expect(shown()).toContain('Did you mean {{ workspace }}?');
   await maya.submit({ message, to: [channel!.value] });
 
   expect(maya.dialog?.title).toBe('Name and schedule');
-  await maya.submit({ schedule: 'now and then' });
-  expect(shown()).toContain('is not a schedule');
   await maya.submit({ name: 'free-tier' }, '← Back');
   expect(maya.dialog?.title).toBe('What to say, and where');
   await maya.submit({});
-  await maya.submit({ name: 'free-tier', schedule: 'every 1 second' });
-
+  await maya.submit({ name: 'free-tier', schedule: 'every hour' });
   expect(maya.dialog?.title).toBe('Preview');
   expect(shown()).toContain('<at>Maya Ortiz</at> **Globex** is at 12,000 events.');
-  expect(shown()).toContain('1 row');
   await maya.submit({});
 
   expect(maya.dialog).toBeUndefined();
-  const created = await said(DATA, 'free-tier is on');
-  expect(created.thread).toBe('170');
-  expect(textOf(cardOf(created))).toContain('#sales');
-  await bot.ranOnce('free-tier');
-  await bot.warehouse.query("insert into usage values (2, 'Acme **<at>x</at>**', 10500, 'sam@example.com')");
-
-  const card = await said(SALES, 'Acme');
-  expect(card.thread).toBeUndefined();
-  expect(textOf(cardOf(card))).toContain(
-    '<at>Sam Reed</at> **Acme ∗∗<\u200Bat>x<\u200B/at>∗∗** is at 10,500 events.',
-  );
-  expect(cardOf(card)['msteams']).toMatchObject({ entities: [{ mentioned: { id: SAM, name: 'Sam Reed' } }] });
-  expect(card.activity['summary']).toContain('Free tier used up');
-
-  const answered = await sam.press(card, 'Claim');
-  expect(textOf(answered.body?.['value'])).toContain('Claimed by');
-  expect(card.edits).toBe(1);
-  expect(textOf(cardOf(card))).toContain('Sam Reed');
-  // The row that was there at the start was taken as known, and nothing was said twice.
-  expect(fake.messages(SALES)).toHaveLength(1);
-  expect(fake.messages(DATA).filter(({ onlyFor }) => onlyFor === undefined)).toHaveLength(1);
+  expect((await said(DATA, 'free-tier is on')).thread).toBe('170');
 });
 
 it('opens the form straight from the menu, and gives a password a page of its own', async () => {
