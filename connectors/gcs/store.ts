@@ -96,7 +96,8 @@ async function sendPiece(
     const answer = await http.send({
       method: 'PUT',
       url: session,
-      headers: { 'content-range': range },
+      // The session's own condition may be looked at in its beginning alone: that of the last piece counts at the end.
+      headers: { 'content-range': range, ...condition(file) },
       body: bytes.subarray(kept),
       // Bytes that it has already are passed over.
       repeatable: true,
@@ -129,9 +130,13 @@ function about({ contentType, mark, overwrite }: About): Readonly<Record<string,
   return {
     'content-type': contentType,
     [markHeader]: mark,
-    // Generation 0 is that of a file which is not there.
-    ...(overwrite ? {} : { 'x-goog-if-generation-match': '0' }),
+    ...condition({ overwrite }),
   };
+}
+
+/** Generation 0 is that of a file which is not there. */
+function condition({ overwrite }: Pick<About, 'overwrite'>): Readonly<Record<string, string>> {
+  return overwrite ? {} : { 'x-goog-if-generation-match': '0' };
 }
 
 function committed(answer: HttpAnswer, { overwrite }: About, login: Login): Committed {

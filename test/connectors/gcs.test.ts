@@ -101,7 +101,8 @@ describe('Google Cloud Storage: one file', () => {
 
     const names = fake.requests.flatMap(({ headers }) => Object.keys(headers));
     expect(names.filter((name) => /^x-amz-|crc|trailer/.test(name))).toEqual([]);
-    expect(fake.to('POST /:bucket/*')[0]?.headers['x-goog-if-generation-match']).toBe('0');
+    const writes = fake.requests.filter(({ method }) => method === 'POST' || method === 'PUT');
+    expect(writes.map(({ headers }) => headers['x-goog-if-generation-match'])).toEqual(['0', '0', '0']);
   });
 });
 
@@ -256,6 +257,13 @@ describe('Google Cloud Storage: large files', () => {
 
     await expect(files.put(file, large(9), call())).rejects.toMatchObject({ code: 'EXISTS' });
     expect(there()).toBe('theirs');
+  });
+
+  it('that are taken by another before they begin send no piece', async () => {
+    fake.next(undefined, undefined, refusal(412, 'PreconditionFailed'));
+
+    await expect(files.put(file, large(9), call())).rejects.toMatchObject({ code: 'EXISTS' });
+    expect(fake.to('PUT /:bucket/*')).toEqual([]);
   });
 
   it('are read no further than is being sent: memory stays flat', async () => {

@@ -156,9 +156,7 @@ function begin(request: Received, state: GcsState): Answer {
   if (request.headers['x-goog-resumable'] !== 'start') {
     return refusal(400, 'InvalidArgument');
   }
-  if (isTaken(request, name, state)) {
-    return refusal(412, 'PreconditionFailed');
-  }
+  // A condition is not looked at here, nor remembered: that of the last piece counts.
   const id = `session-${state.sessions.size + 1}`;
   state.sessions.set(id, { name, begun: request, bytes: Buffer.alloc(0), done: false });
   const location = `http://${request.headers['host']}${request.path}?upload_id=${id}`;
@@ -189,7 +187,7 @@ function piece(request: Received, state: GcsState, id: string): Answer {
     const kept = session.bytes.length;
     return { status: 308, headers: kept === 0 ? {} : { range: `bytes=0-${kept - 1}` } };
   }
-  if (isTaken(session.begun, session.name, state)) {
+  if (isTaken(request, session.name, state)) {
     return refusal(412, 'PreconditionFailed');
   }
   session.done = true;
