@@ -20,11 +20,12 @@ export async function runImport(
   batch: ObjectBatch,
   call: Call,
 ): Promise<readonly Outcome[]> {
-  const earlier = call.ticket === undefined ? undefined : await endOf(client, kind, call.ticket, call);
-  const task = earlier === undefined ? await begin(client, kind, batch, call) : (call.ticket ?? '');
-  const result = earlier ?? (await endOf(client, kind, task, call));
-  if (result === undefined) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'Anaplan does not know the import that it began.');
+  const earlier = call.ticket === undefined ? 'lost' : await endOf(client, kind, call.ticket, call);
+  const goesOn = typeof earlier === 'object';
+  const task = goesOn ? (call.ticket ?? '') : await begin(client, kind, batch, call);
+  const result = goesOn ? earlier : await endOf(client, kind, task, call);
+  if (typeof result !== 'object') {
+    throw endless(result);
   }
   if (result.failureDumpAvailable) {
     return outcomesIn(await dumpOf(client, kind, task, call), batch, result);
@@ -74,15 +75,22 @@ const resultShape = z.object({
 type Result = z.output<typeof resultShape>;
 const taskShape = z.object({ task: z.object({ taskState: z.string(), result: resultShape.optional() }) });
 
-/** How a run ended: complete is not successful. Undefined when Anaplan does not know it any more. */
+/** Why a run has no result. Another attempt begins a new one. */
+function endless(why: 'lost' | 'cancelled'): ActivateError {
+  return why === 'lost'
+    ? new ActivateError('OUTCOME_UNKNOWN', 'Anaplan does not know the import that it began.')
+    : new ActivateError('UNAVAILABLE', 'Somebody cancelled the import in Anaplan; nothing was changed.');
+}
+
+/** How a run ended: complete is not successful. */
 async function endOf(
   client: Client,
   { id }: ImportKind,
   task: string,
   { signal }: Call,
-): Promise<Result | undefined> {
+): Promise<Result | 'lost' | 'cancelled'> {
   const end = await untilKnown(
-    async (): Promise<Result | 'lost' | undefined> => {
+    async (): Promise<Result | 'lost' | 'cancelled' | undefined> => {
       const path = `/imports/${id}/tasks/${encodeURIComponent(task)}`;
       const asked = client.ask({ method: 'GET', path, signal }, taskShape);
       const found = await asked.catch((error: unknown) => {
@@ -96,10 +104,7 @@ async function endOf(
       }
       const { taskState, result } = found.task;
       if (taskState === 'CANCELLED') {
-        throw new ActivateError(
-          'UNAVAILABLE',
-          'Somebody cancelled the import in Anaplan; nothing was changed.',
-        );
+        return 'cancelled';
       }
       return taskState === 'COMPLETE' || taskState === 'FAILED'
         ? (result ?? { successful: false, failureDumpAvailable: false, details: [] })
@@ -110,12 +115,20 @@ async function endOf(
   if (end === undefined) {
     throw new ActivateError('OUTCOME_UNKNOWN', 'The import has not ended for 12 hours.');
   }
-  return end === 'lost' ? undefined : end;
+  return end;
 }
 
+/** Empty when another import of this user has taken its place: Anaplan keeps the last one only. */
 async function dumpOf(client: Client, { id }: ImportKind, task: string, { signal }: Call): Promise<string> {
   const path = `/imports/${id}/tasks/${encodeURIComponent(task)}/dump`;
-  return (await client.send({ method: 'GET', path, headers: { accept: '*/*' }, signal })).text;
+  try {
+    return (await client.send({ method: 'GET', path, headers: { accept: '*/*' }, signal })).text;
+  } catch (error) {
+    if (error instanceof ActivateError && error.code === 'NOT_FOUND') {
+      return '';
+    }
+    throw error;
+  }
 }
 
 /**
@@ -138,12 +151,11 @@ function outcomesIn(dump: string, { items, match }: ObjectBatch, result: Result)
   }
   return items.map((item): Outcome => {
     const says = items.length === 1 ? [...failed.values()].join(' ') : failed.get(keyOf(item));
-    return says === undefined
-      ? { state: 'ok' }
-      : {
-          state: 'rejected',
-          reason: `Anaplan did not import this row. It says: ${theirWords(says, item.values)}`,
-        };
+    if (says === undefined) {
+      return { state: 'ok' };
+    }
+    const words = says === '' ? wordsOf(result, [item]) : `It says: ${theirWords(says, item.values)}`;
+    return { state: 'rejected', reason: `Anaplan did not import this row. ${words}`.trim() };
   });
 }
 

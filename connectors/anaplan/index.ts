@@ -24,7 +24,7 @@ export const anaplan = defineConnector({
     'Take a user of its own. To write to lists and modules directly it has to be a Workspace Administrator; to run imports, its role in the model has to allow them.',
     'Sign in with its e-mail address and password (with single sign-on it has to be an exception user), or register a certificate of a public authority for it in the administration of Anaplan, under Security, Certificates.',
     'OAuth is not offered: its refresh tokens are good for one use, and two workers would take them from each other.',
-    'Above some 5,000 rows an import is faster than a list: make one in the model from a file in UTF-8, and choose it as the object. It reads all columns of that file, and nothing else may upload to the file while it runs. Have it map by code.',
+    'Above some 5,000 rows an import is faster than a list: make one in the model from a file in UTF-8, and choose it as the object. It reads all columns of that file, and nothing else may upload to the file while it runs. Have it map by code, and clear nothing first: only rows that have changed are sent, 10,000 in a file.',
     'Cells are found by an item of each dimension, by name (`Products`) or by code (`Products.code`). Cells with a formula and sums are not offered.',
     'A model does one thing at a time: while it calculates or is locked, Activate waits.',
   ],

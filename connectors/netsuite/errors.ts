@@ -51,7 +51,7 @@ const busy = new Set([
   'WS_REQUEST_BLOCKED',
 ]);
 
-export function isBusy(answer: HttpAnswer): boolean {
+function isBusy(answer: HttpAnswer): boolean {
   return answer.status === 429 || problemIn(answer).codes.some((code) => busy.has(code));
 }
 

@@ -393,6 +393,18 @@ describe('imports', () => {
     });
   });
 
+  it('whose list of failures is gone are halved, too', async () => {
+    await withAnaplan(async ({ objects, fake }) => {
+      const first = call();
+      await objects.write(fileOf(2, 1), first);
+      fake.next(undefined, problem(404, 'Dump file not found'));
+
+      const again = objects.write(fileOf(2, 1), call({ again: true, ticket: first.kept[0] }));
+
+      await expect(again).rejects.toMatchObject({ code: 'ROW_REJECTED' });
+    });
+  });
+
   it('that can not be run at all are an error of the set-up, not of rows', async () => {
     await withAnaplan(async ({ objects, fake }) => {
       fake.state.broken = true;
@@ -409,7 +421,14 @@ describe('imports', () => {
     await withAnaplan(async ({ objects, fake }) => {
       fake.state.taskState = 'CANCELLED';
 
-      await expect(objects.write(fileOf(2), call())).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      const first = call();
+      await expect(objects.write(fileOf(2), first)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+
+      fake.state.taskState = 'COMPLETE';
+      const second = call({ again: true, ticket: first.kept[0] });
+      fake.next({ json: { task: { taskId: 'TASK1', taskState: 'CANCELLED' } } });
+      expect(states(await objects.write(fileOf(2), second))).toEqual(['ok', 'ok']);
+      expect(second.kept).toEqual(['TASK2']);
     });
   });
 

@@ -51,14 +51,14 @@ const root = '/services/rest';
 const record = `${root}/record/v1`;
 const job = `${root}/async/v1/job`;
 const tokenPath = `${root}/auth/oauth2/v1/token`;
-export const clientId = 'client-0a1b2c3d4e5f';
+const clientId = 'client-0a1b2c3d4e5f';
 export const certificateId = 'custcertificate_activate';
 /** Made out to NetSuite itself, though the fake is somewhere else. */
-export const audience = `https://1234567-sb1.suitetalk.api.netsuite.com${tokenPath}`;
+const audience = `https://1234567-sb1.suitetalk.api.netsuite.com${tokenPath}`;
 
 const keys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
 const pemOf = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }).toString();
-export const privateKey = pemOf(keys.privateKey);
+const privateKey = pemOf(keys.privateKey);
 export const strangersKey = pemOf(generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey);
 
 const text = (title: string, maxLength = 100) => ({ title, type: 'string', nullable: true, maxLength });
