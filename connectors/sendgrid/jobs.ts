@@ -17,7 +17,7 @@ export interface Upload {
 
 /** A job that SendGrid has begun; without an id when nobody was left to send. `refused`: why not, by place. */
 const begunShape = z.object({ id: z.string().optional(), refused: z.record(z.string(), z.string()) });
-export type Begun = z.output<typeof begunShape>;
+type Begun = z.output<typeof begunShape>;
 
 /** A ticket whose job has told all that it can: people that it did not take need another one. */
 const spent = 'spent';

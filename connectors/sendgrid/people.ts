@@ -163,7 +163,7 @@ export function contactOf(
     if (name in reserved) {
       top[name] = textOf(value);
     } else {
-      own[name] = type === 'date' ? dateOf(value) : typeof value === 'number' ? value : textOf(value);
+      own[name] = ownValueOf(value, type);
     }
   }
   return { ...top, ...(Object.keys(own).length === 0 ? {} : { custom_fields: own }) };
@@ -174,8 +174,17 @@ function textOf(value: Value): string {
   return value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-/** SendGrid wants days as 12/31/2026. Put together from the text: a clock would move them by its zone. */
-function dateOf(value: Value): string {
+/**
+ * A field of one's own is to get a value of its type: a text for a number, an empty one too, and the contact is not taken.
+ * Days are 12/31/2026, put together from the text because a clock would move them by its zone.
+ */
+function ownValueOf(value: Value, type: FieldSpec['type']): Value {
+  if (type === 'text' || value === null) {
+    return type === 'text' ? textOf(value) : null;
+  }
+  if (type === 'number') {
+    return Number(value);
+  }
   const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)/.exec(textOf(value)) ?? [];
   return year === undefined ? textOf(value) : `${month}/${day}/${year}`;
 }

@@ -112,6 +112,20 @@ describe('sendgrid: people', () => {
       });
     }));
 
+  it('have numbers as numbers, digits of a text among them, and no empty text where a number or a day is missing', () =>
+    withSendgrid(async (audiences, fake) => {
+      const two = [
+        member('1', { email: 'a@mail.example' }, { w1: '12.50', e2_D: null, e3_T: null }),
+        member('2', { email: 'b@mail.example' }, { w1: null }),
+      ];
+
+      expect(states(await audiences.add(buyers, two, call()))).toEqual(['ok', 'ok']);
+      expect(sentTo(fake)[0]!.map(({ custom_fields: own }) => own)).toEqual([
+        { w1: 12.5, e2_D: null, e3_T: '' },
+        { w1: null },
+      ]);
+    }));
+
   it('are known by values in the published form', async () => {
     const { identify } = normaliser(1);
     await withSendgrid(async ({ identifiers }) => {

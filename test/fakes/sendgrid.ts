@@ -172,7 +172,9 @@ function status({ params }: Received, state: SendgridState): Answer {
   if (job === undefined) {
     return refused(404, 'job not found');
   }
-  const { status: ended = 'completed', after = 0, without = [], errors = without.length } = job.ending;
+  const without = [...(job.ending.without ?? []), ...mistyped(job.contacts)];
+  const { after = 0, errors = without.length } = job.ending;
+  const ended = job.ending.status ?? (without.length === 0 ? 'completed' : 'errored');
   job.polls += 1;
   if (job.polls <= after) {
     return { json: { id: params['id'], job_type: 'upsert', status: 'pending', results: {} } };
@@ -187,6 +189,13 @@ function status({ params }: Received, state: SendgridState): Answer {
     errors_url: 'https://files.example/e.csv',
   };
   return { json: { id: params['id'], job_type: 'upsert', status: ended, results } };
+}
+
+/** Found out only by the job: a number that came as a text. */
+function mistyped(contacts: readonly Fields[]): readonly string[] {
+  return contacts
+    .filter(({ custom_fields: own }) => typeof (own as Fields | undefined)?.['w1'] === 'string')
+    .map(({ email }) => String(email));
 }
 
 /** A contact is one with the same value in any of its identifiers. */
