@@ -466,12 +466,16 @@ describe('fields', () => {
 });
 
 describe('the connection', () => {
-  it('signs in with an RSA key by PS256, as RS256 is not taken', async () => {
-    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 3072 });
+  it.each([
+    ['an RSA key by PS256, as RS256 is not taken', () => generateKeyPairSync('rsa', { modulusLength: 3072 })],
+    ['a P-384 key', () => generateKeyPairSync('ec', { namedCurve: 'secp384r1' })],
+    ['a P-521 key', () => generateKeyPairSync('ec', { namedCurve: 'secp521r1' })],
+  ])('signs in with %s', async (_what, make) => {
+    const { privateKey, publicKey } = make();
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     await withNetsuite(
       async ({ objects, fake }) => {
-        fake.state.publicKey = createPublicKey(publicKey.export({ type: 'spki', format: 'pem' }));
+        fake.state.publicKey = publicKey;
 
         expect(await objects.objects('cust')).toEqual([{ value: 'customer', label: 'customer' }]);
       },
