@@ -166,6 +166,8 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     personalDataRole: env.PERSONAL_DATA_ROLE,
   });
   const stopping = new AbortController();
+  // A chat that does not answer must not keep schedules waiting.
+  const tending = aside(() => services.approvals.tend(stopping.signal), log);
   return {
     env,
     db,
@@ -183,7 +185,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
         metrics: metrics.worker,
         chores: [
           () => remindOfSnoozed(shared, stopping.signal),
-          () => services.approvals.tend(stopping.signal),
+          tending.begin,
           hourly(() => pruneRuns(db, now())),
         ],
         execute: (run, worker, signal) =>
@@ -206,6 +208,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     ready: () => ready(db, queue),
     close: async () => {
       stopping.abort();
+      await tending.ended();
       await queue.close();
       await connections.close();
       await db.close();
@@ -231,6 +234,24 @@ function frameworksOf(notify: Framework, parts: DeliveryParts & { connections: C
 
 async function slept(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal });
+}
+
+/** Work that is begun when asked, unless it is still going on, and that nobody waits for. */
+function aside(
+  work: () => Promise<void>,
+  log: Log,
+): { readonly begin: () => Promise<void>; readonly ended: () => Promise<void> } {
+  let going: Promise<void> | undefined;
+  return {
+    begin: async () => {
+      going ??= work()
+        .catch((error: unknown) => log.warn({ error: String(error) }, 'approvals could not be seen to'))
+        .finally(() => {
+          going = undefined;
+        });
+    },
+    ended: async () => going,
+  };
 }
 
 /** Does its work when asked, but once an hour at most. */

@@ -1,5 +1,5 @@
 /** Credentials by their shape: tokens of Slack, and the password in an address. */
-const shapes = /(xox[a-z]-|xapp-)[\w-]+|(\w+:\/\/[^:/\s]+:)[^@\s]+@/g;
+const shapes = /(xox[a-z]-|xapp-)[\w-]+|((?<!\w)\w+:\/\/[^:/\s]+:)[^@\s]+@/g;
 
 /** The text without credentials that tell themselves by their shape, as they come in a driver's error, say. */
 export function scrubbed(text: string): string {
@@ -10,7 +10,8 @@ export function scrubbed(text: string): string {
 
 const telling = String.raw`[\w-]*(?:passw|pwd|secret|token|api[_-]?key|private[_-]?key|credential|authorization)[\w-]*`;
 const named = new RegExp(
-  String.raw`(${telling}["']?[ \t]*[:=][ \t]*)(?!["']?\$\{CONNECTION_)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,}\])][^\n,}]*)`,
+  // Only from where a word begins: a long one is not tried from each of its letters.
+  String.raw`((?<![\w-])${telling}["']?[ \t]*[:=][ \t]*)(?!["']?\$\{CONNECTION_)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,}\])][^\n,}]*)`,
   'gi',
 );
 const isTelling = new RegExp(`^${telling}$`, 'i');

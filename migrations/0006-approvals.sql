@@ -50,6 +50,8 @@ create table holds (
   -- Counts what happened to it; cards that show an earlier revision are drawn anew.
   revision integer not null default 1,
   drawn integer not null default 0,
+  -- A chat did not take its card: when to try again.
+  again_at timestamptz,
   created_at timestamptz not null default clock_timestamp()
 );
 create index holds_pending on holds (expires_at) where state = 'pending';

@@ -6,7 +6,7 @@ import type { Block, Card } from '../contracts/card.ts';
 import type { Db } from '../contracts/db.ts';
 import type { Log } from '../contracts/log.ts';
 import { parseTarget, type Target } from '../contracts/refs.ts';
-import type { Outbox } from '../messages/outbox.ts';
+import type { Outbox, Sent } from '../messages/outbox.ts';
 import {
   copiesOf,
   delegatesOf,
@@ -18,6 +18,7 @@ import {
   noteDrawn,
   noteEscalated,
   noteReminded,
+  noteUndrawn,
   touchHoldOfRun,
   votesOn,
 } from '../store/holds.ts';
@@ -75,14 +76,14 @@ async function see(parts: DeskParts, id: string, signal: AbortSignal): Promise<v
   if (view === undefined) {
     return;
   }
-  await draw(parts, view, signal);
+  const all = await draw(parts, view, signal);
   if (view.hold.state !== 'pending') {
     await closeProgress(parts, view, signal);
     await tellRequester(parts, view, signal);
   } else if (moments.reminds) {
     await remind(parts, view.hold, signal);
   }
-  await noteDrawn(parts.db, id, view.hold.revision);
+  await (all ? noteDrawn(parts.db, id, view.hold.revision) : noteUndrawn(parts.db, id));
 }
 
 async function doWhatIsDue(parts: DeskParts, id: string, moments: Moments): Promise<void> {
@@ -120,24 +121,20 @@ export async function viewOf(
 
 const sampleRows = 6;
 
-async function draw(parts: DeskParts, view: HoldView, signal: AbortSignal): Promise<void> {
+/** Brings all copies up to date; false when a chat could not be reached and it is worth to try again. */
+async function draw(parts: DeskParts, view: HoldView, signal: AbortSignal): Promise<boolean> {
   const { hold } = view;
   const card = holdCard(view);
   const drawn = await withChart(view, card);
   const copies = await copiesOf(parts.db, hold.id);
+  const edited: Sent[] = [];
   for (const { message } of copies) {
-    const sent = await parts.outbox.edit(message, { card: drawn }, signal);
-    if (sent.state !== 'ok') {
-      parts.log.warn(
-        { hold: hold.id, reason: sent.reason },
-        'a copy of an approval card could not be redrawn',
-      );
-    }
+    edited.push(await parts.outbox.edit(message, { card: drawn }, signal));
   }
   const posted = new Set(copies.map(({ target }) => target));
   const targets = hold.places.filter((place) => !posted.has(place)).map((place) => parseTarget(place));
   if (hold.state !== 'pending' || targets.length === 0) {
-    return;
+    return reached(parts, hold, edited);
   }
   const sent = await parts.outbox.send({
     holdId: hold.id,
@@ -147,14 +144,17 @@ async function draw(parts: DeskParts, view: HoldView, signal: AbortSignal): Prom
     draw: () => drawn,
     signal,
   });
+  return reached(parts, hold, [...edited, ...sent]);
+}
+
+/** False when something may still get through. A copy that was deleted, or a place that is gone, is no loss. */
+function reached(parts: DeskParts, hold: Hold, sent: readonly Sent[]): boolean {
   for (const one of sent) {
     if (one.state !== 'ok') {
-      parts.log.warn(
-        { hold: hold.id, reason: one.reason },
-        'an approval could not be asked for at one place',
-      );
+      parts.log.warn({ hold: hold.id, reason: one.reason }, 'a copy of an approval card did not get through');
     }
   }
+  return sent.every(({ state }) => state === 'ok' || state === 'rejected');
 }
 
 /** The picture is drawn for the message alone: what is kept of a card in the book has no bytes in it. */

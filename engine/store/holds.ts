@@ -209,12 +209,12 @@ export async function notePerformed(sql: Sql, id: string, trouble: string | null
 export async function holdsToTend(sql: Sql): Promise<readonly string[]> {
   const rows = await sql.query<{ id: string }>(
     `select id from holds
-      where drawn < revision
+      where (drawn < revision and (again_at is null or again_at <= clock_timestamp()))
          or (state = 'pending' and (expires_at <= clock_timestamp()
               or (escalated_at is null and escalates_at <= clock_timestamp())
               or (reminded_at is null and ${remindAt} <= clock_timestamp())))
          or (${unmade})
-      order by created_at limit 20`,
+      order by coalesce(again_at, created_at) limit 20`,
   );
   return rows.map(({ id }) => id);
 }
@@ -261,7 +261,14 @@ export async function noteReminded(sql: Sql, id: string): Promise<void> {
 
 /** Notes that all cards show the hold as it was at this revision. */
 export async function noteDrawn(sql: Sql, id: string, revision: number): Promise<void> {
-  await sql.query('update holds set drawn = $2 where id = $1', [id, revision]);
+  await sql.query('update holds set drawn = $2, again_at = null where id = $1', [id, revision]);
+}
+
+/** Notes that a chat did not take a card, so that it is tried again in a while, and others are seen to meanwhile. */
+export async function noteUndrawn(sql: Sql, id: string): Promise<void> {
+  await sql.query(`update holds set again_at = clock_timestamp() + interval '30 seconds' where id = $1`, [
+    id,
+  ]);
 }
 
 /** Asks for the cards to be drawn anew, and in one more place where one is given. */
