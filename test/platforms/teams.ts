@@ -107,6 +107,7 @@ class Driver {
   private readonly fake: FakeTeams;
   private readonly clients: Readonly<Record<Who, Client>>;
   private readonly gone = new Set<string>();
+  private readonly taken = new Map<string, Promise<Buffer>>();
 
   constructor(fake: FakeTeams, url: string) {
     this.fake = fake;
@@ -158,6 +159,19 @@ class Driver {
     return client.dialog;
   }
 
+  /** What is handed over once it was accepted, which it is once. */
+  private accepted(post: Posted, as: Who): Promise<Buffer> {
+    const { uploads } = this.fake.state;
+    const take = async (): Promise<Buffer> => {
+      const before = uploads.length;
+      await this.client(as).consent(post, 'accept');
+      return until('a file is handed over', async () => uploads[before]?.body);
+    };
+    const taken = this.taken.get(post.id) ?? take();
+    this.taken.set(post.id, taken);
+    return taken;
+  }
+
   /** Pictures at their addresses, files behind links, and those that are handed over once they were accepted. */
   async files(as: Who): Promise<readonly Got[]> {
     const posts = (['data', 'sales', 'direct'] as const).flatMap((place) => this.posts(place, as));
@@ -165,10 +179,7 @@ class Driver {
     for (const post of posts) {
       const [attachment] = (post.activity['attachments'] ?? []) as { contentType: string; name?: string }[];
       if (attachment?.contentType.endsWith('file.consent') === true) {
-        const before = this.fake.state.uploads.length;
-        await this.client(as).consent(post, 'accept');
-        const [upload] = this.fake.state.uploads.slice(before);
-        got.push({ name: attachment.name ?? '', bytes: upload?.body ?? Buffer.alloc(0) });
+        got.push({ name: attachment.name ?? '', bytes: await this.accepted(post, as) });
         continue;
       }
       for (const { type, url } of every(cardOf(post)) as { type?: string; url?: string }[]) {
