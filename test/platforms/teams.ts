@@ -172,7 +172,7 @@ class Driver {
     return taken;
   }
 
-  /** Pictures at their addresses, files behind links, and those that are handed over once they were accepted. */
+  /** Pictures at their addresses, and files that are handed over once they were accepted; a link is no file. */
   async files(as: Who): Promise<readonly Got[]> {
     const posts = (['data', 'sales', 'direct'] as const).flatMap((place) => this.posts(place, as));
     const got: Got[] = [];
