@@ -5,7 +5,7 @@ import type { HttpAnswer } from '../../engine/contracts/http.ts';
 import { untilKnown } from '../../engine/contracts/wait.ts';
 import { read } from './client.ts';
 import { failureOf, isAboutRow, problemIn } from './errors.ts';
-import type { Work } from './write.ts';
+import type { Work } from './work.ts';
 
 /** More are not taken in one request. */
 export const perJob = 100;

@@ -1,29 +1,11 @@
-import type { Call, Item, ObjectBatch, Outcome, Value } from '../../engine/contracts/destination.ts';
+import type { Call, Item, ObjectBatch, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError, asActivateError } from '../../engine/contracts/errors.ts';
 import type { HttpAnswer } from '../../engine/contracts/http.ts';
 import { type Catalog, externalId, internalId, type Kind, keyOf, valueFor } from './catalog.ts';
 import type { Client } from './client.ts';
 import { failureOf, isAboutRow, isChanged, isMissing, isTaken, refusalIn } from './errors.ts';
 import { failuresOf } from './jobs.ts';
-
-/** A record on its way: what is sent for the item at this place of the batch. */
-export interface Send {
-  readonly at: number;
-  /** What the record is called in addresses: `12`, or `eid:…`. */
-  readonly place: string;
-  /** What it is found by, and what is written. */
-  readonly key: Readonly<Record<string, string>>;
-  readonly values: Readonly<Record<string, Value>>;
-}
-
-/** What is done to all of them. */
-export interface Work {
-  readonly client: Client;
-  readonly object: string;
-  readonly verb: (typeof verbs)[keyof typeof verbs];
-  readonly sends: readonly Send[];
-  readonly call: Call;
-}
+import { type Send, verbs, type Work } from './work.ts';
 
 /** From here on a job takes fewer requests than writing each record by itself. */
 const jobFrom = 3;
@@ -56,8 +38,6 @@ export async function writeBatch(
 type Settle = (at: number, outcome: Outcome) => void;
 
 const unsaid: Outcome = { state: 'unknown', reason: 'NetSuite does not say what became of this record.' };
-
-const verbs = { insert: 'POST', update: 'PATCH', upsert: 'PUT', delete: 'DELETE' } as const;
 
 /** What to send; rows that can't be sent get their outcome here. */
 function sendsOf(client: Client, kind: Kind, batch: ObjectBatch, settle: Settle): readonly Send[] {

@@ -31,7 +31,7 @@ const roles = {
 
 export type Who = keyof typeof roles;
 
-export const people = Object.keys(roles) as readonly Who[];
+const people = Object.keys(roles) as readonly Who[];
 
 export const emailOf = (who: Who): string => `${who}@house.example`;
 
@@ -274,12 +274,12 @@ function senderOn(db: Db, groups: ReadonlyMap<string, readonly Who[]>): Sender {
   };
 }
 
-export function nameOf(who: Who): string {
+function nameOf(who: Who): string {
   return `${who[0]?.toUpperCase()}${who.slice(1)}`;
 }
 
 /** Until all places have their card. */
-export async function posted(db: Db, id: string): Promise<void> {
+async function posted(db: Db, id: string): Promise<void> {
   await until('its card is posted', async () => {
     const [row] = await db.query<{ drawn: boolean }>(
       'select drawn >= revision as drawn from holds where id = $1',
