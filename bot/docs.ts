@@ -128,7 +128,7 @@ function errorsPage(): string {
 function connectorPage(connector: Connector): string {
   const { id, name, summary, config, offers, setup, verified } = connector;
   const rows = Object.entries(config).map(([key, field]) => [
-    `\`${id}_${key}\``,
+    `\`${id.replaceAll('-', '_')}_${key}\``,
     field.label,
     field.optional ? '' : 'yes',
     field.widget.type === 'secret' ? 'yes' : '',

@@ -13,7 +13,10 @@ export function connectOf(connectors: readonly Connector[]): AnyCommand {
   const kinds = Object.fromEntries(connectors.map((connector) => [connector.id, connector.name]));
   const declared: Fields = Object.fromEntries(
     connectors.flatMap((connector) =>
-      Object.entries(connector.config).map(([name, one]) => [`${connector.id}_${name}`, field.optional(one)]),
+      Object.entries(connector.config).map(([name, one]) => [
+        prefixed(connector.id, name),
+        field.optional(one),
+      ]),
     ),
   );
   const chosen = (raw: Raw): Connector | undefined =>
@@ -40,7 +43,7 @@ export function connectOf(connectors: readonly Connector[]): AnyCommand {
         title: 'The connection',
         fields: (raw) => [
           ...(isBoth(chosen(raw)) ? ['use'] : []),
-          ...Object.keys(declared).filter((name) => name.startsWith(`${chosen(raw)?.id}_`)),
+          ...Object.keys(declared).filter((name) => name.startsWith(prefixed(chosen(raw)?.id ?? '', ''))),
         ],
         required: ['use'],
         prepare: async (raw) => ({
@@ -112,9 +115,15 @@ function drawn(sentence: string): readonly Inline[] {
   });
 }
 
+/** What a connector's field is called among those of all: a name has no dashes. */
+function prefixed(id: string, name: string): string {
+  return `${id.replaceAll('-', '_')}_${name}`;
+}
+
 function unprefixed(id: string, given: Raw): Raw {
-  const own = Object.entries(given).filter(([name]) => name.startsWith(`${id}_`));
-  return Object.fromEntries(own.map(([name, value]) => [name.slice(id.length + 1), value]));
+  const prefix = prefixed(id, '');
+  const own = Object.entries(given).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value]));
 }
 
 /** What the connector says of its own fields, said at the form's. */
@@ -124,7 +133,7 @@ async function atFields<T>(id: string, work: () => Promise<T>): Promise<T> {
   } catch (thrown) {
     if (thrown instanceof ActivateError && thrown.fields !== undefined) {
       const fields = Object.fromEntries(
-        Object.entries(thrown.fields).map(([name, said]) => [`${id}_${name}`, said]),
+        Object.entries(thrown.fields).map(([name, said]) => [prefixed(id, name), said]),
       );
       throw new ActivateError(thrown.code, thrown.message, {
         cause: thrown,

@@ -18,7 +18,7 @@ import { type Row, writeRows } from './jobs.ts';
 /** Data extensions of Marketing Cloud Engagement: one row for each person, and a column that says who is on the list. */
 export const sfmc = defineConnector({
   id: 'sfmc',
-  name: 'Salesforce Marketing Cloud',
+  name: 'Marketing Cloud',
   summary: 'Keeps data extensions of Marketing Cloud Engagement in step with your rows.',
   config,
   offers: ['audiences'],

@@ -93,7 +93,7 @@ describe('a command', () => {
 
     expect(read.command).toBe(name);
     expect(read.input['']).toBeUndefined();
-    if (command.steps === undefined) {
+    if (command.steps === undefined && command.showsForm === undefined) {
       expect(dispatch.mayOpenForm(read)).toBe(false);
     }
   });
