@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import type { Command } from '../engine/contracts/command.ts';
 import { ActivateError } from '../engine/contracts/errors.ts';
 import type { Fields } from '../engine/contracts/form.ts';
+import { parsedUrl } from '../engine/contracts/url.ts';
 import { slackManifest } from './slack/manifest.ts';
 import { teamsManifest, teamsPackage } from './teams/manifest.ts';
 
@@ -29,7 +30,12 @@ export async function manifest(
   }
   const url = values.url ?? env['PUBLIC_URL'];
   const appId = values['app-id'] ?? env['TEAMS_APP_ID'];
-  if (url === undefined || !URL.canParse(url) || appId === undefined || !/^[\da-f-]{36}$/i.test(appId)) {
+  if (
+    url === undefined ||
+    parsedUrl(url) === undefined ||
+    appId === undefined ||
+    !/^[\da-f-]{36}$/i.test(appId)
+  ) {
     throw misused(
       'The manifest of the Teams app needs the address of this bot and the id of its app registration.',
     );
@@ -72,7 +78,7 @@ function read([platform, ...rest]: readonly string[]): Read {
   }
   const values = parsed(rest);
   const foreign = platform === 'slack' && Object.keys(values).some((name) => name !== 'url');
-  if (foreign || (values.url !== undefined && !URL.canParse(values.url))) {
+  if (foreign || (values.url !== undefined && parsedUrl(values.url) === undefined)) {
     throw misused(`The manifest of ${platform} can't be made like that.`);
   }
   return { platform, values };

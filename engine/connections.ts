@@ -3,6 +3,7 @@ import { ActivateError } from './contracts/errors.ts';
 import { check } from './contracts/form.ts';
 import type { Raw } from './contracts/refs.ts';
 import type { Source } from './contracts/source.ts';
+import { parsedUrl } from './contracts/url.ts';
 import type { HttpClient } from './http.ts';
 import type { Vault } from './secrets.ts';
 import type { ConnectionRecord } from './store/connections.ts';
@@ -125,5 +126,5 @@ function secretsIn({ config: fields }: Connector, given: Raw): readonly string[]
 
 /** The host of a base address that was set in place of the vendor's own. */
 function baseHosts({ baseUrl }: Raw): readonly string[] {
-  return baseUrl !== undefined && URL.canParse(baseUrl) ? [new URL(baseUrl).hostname] : [];
+  return baseUrl !== undefined && parsedUrl(baseUrl) !== undefined ? [new URL(baseUrl).hostname] : [];
 }

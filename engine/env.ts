@@ -1,10 +1,11 @@
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { ActivateError } from './contracts/errors.ts';
+import { parsedUrl } from './contracts/url.ts';
 import { isHostEntry } from './http/hosts.ts';
 
 const url = (what: string, ...schemes: string[]) =>
-  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol), {
+  z.string().refine((text) => parsedUrl(text) !== undefined && schemes.includes(new URL(text).protocol), {
     message: `must be ${what}, beginning with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
   });
 

@@ -4,6 +4,7 @@ import { brotliDecompress, gunzip, gzip, inflate } from 'node:zlib';
 import { ActivateError } from './contracts/errors.ts';
 import type { Http, HttpAnswer, HttpRequest } from './contracts/http.ts';
 import type { Log } from './contracts/log.ts';
+import { parsedUrl } from './contracts/url.ts';
 import {
   exchange,
   type Incoming,
@@ -81,7 +82,7 @@ export function createHttp(options: HttpOptions): HttpClient {
 }
 
 function addressOf({ url, query = {} }: HttpRequest): URL {
-  const address = URL.canParse(url) ? new URL(url) : undefined;
+  const address = parsedUrl(url);
   if (address === undefined || !/^https?:$/.test(address.protocol)) {
     throw new ActivateError('CONFIG_INVALID', 'This is not an address of the web.', {
       fix: 'Enter one that begins with https://.',

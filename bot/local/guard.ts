@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 import { plainPage } from './page.ts';
 
 const loopback = new Set(['localhost', '127.0.0.1', '[::1]']);
@@ -40,7 +41,7 @@ function sameOrigin(req: Request, host: string): boolean {
   if (origin === undefined) {
     return site === 'same-origin';
   }
-  return URL.canParse(origin) && new URL(origin).host.toLowerCase() === host;
+  return parsedUrl(origin) !== undefined && new URL(origin).host.toLowerCase() === host;
 }
 
 const policy = [

@@ -1,3 +1,4 @@
+import { parsedUrl } from '../../engine/contracts/url.ts';
 /** Text that is markup already. Only {@link html} makes it, so a string from a row can never pass for one. */
 export class Html {
   readonly markup: string;
@@ -40,7 +41,7 @@ export function html(parts: TemplateStringsArray, ...pieces: readonly Piece[]): 
 
 /** The address when a click on it can only open a page or a mail; undefined for `javascript:` and the like. */
 export function safeUrl(url: string): string | undefined {
-  if (!URL.canParse(url)) {
+  if (parsedUrl(url) === undefined) {
     return undefined;
   }
   return /^(https?|mailto):$/.test(new URL(url).protocol) ? url : undefined;

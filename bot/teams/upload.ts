@@ -1,6 +1,7 @@
 import type { Db } from '../../engine/contracts/db.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Log } from '../../engine/contracts/log.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 import type { Adapter } from './adapter.ts';
 import type { Heard } from './heard.ts';
 import { originOf } from './read.ts';
@@ -94,7 +95,7 @@ export function createUpload(parts: {
 
 /** Files go to Microsoft's storage over HTTPS, or to the very service that the request was verified to be from. */
 function safeAddress(url: string | undefined, serviceUrl: string | undefined): string {
-  if (url !== undefined && URL.canParse(url)) {
+  if (url !== undefined && parsedUrl(url) !== undefined) {
     const { protocol, origin } = new URL(url);
     if (protocol === 'https:' || (serviceUrl !== undefined && origin === new URL(serviceUrl).origin)) {
       return url;

@@ -1,3 +1,4 @@
+import { parsedUrl } from '../../engine/contracts/url.ts';
 import { failure, lost } from './errors.ts';
 import type { Tokens } from './token.ts';
 
@@ -51,7 +52,7 @@ export function createWeb(config: { readonly tokens: Tokens; readonly timeoutMs?
 
 /** What was called, without the ids in it: they may be people's. */
 export function pathOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).pathname.replace(/[^/]*[:%@][^/]*/g, '…') : 'an address';
+  return parsedUrl(url) !== undefined ? new URL(url).pathname.replace(/[^/]*[:%@][^/]*/g, '…') : 'an address';
 }
 
 async function sendOnce(request: Request, what: string, timeoutMs: number): Promise<Answer> {

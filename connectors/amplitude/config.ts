@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   apiKey: field.secret({
@@ -31,7 +32,7 @@ export interface Login {
 /** Reads the fields; CONFIG_INVALID names the one at fault. */
 export function loginOf({ apiKey, region, baseUrl }: Values<typeof config>): Login {
   const base = baseUrl ?? `https://${hosts[region]}`;
-  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
     const message = 'This is not an address of the web.';
     throw new ActivateError('CONFIG_INVALID', message, {
       fix: 'Enter one that begins with https://.',

@@ -3,6 +3,7 @@ import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import type { HttpRequest } from '../../engine/contracts/http.ts';
 import { privateKeyIn } from '../../engine/contracts/oauth.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   workspace: field.text({
@@ -54,7 +55,10 @@ export interface Login {
 /** Reads the fields into a login; CONFIG_INVALID names the one at fault, and never repeats what is secret. */
 export function loginOf(values: Values<typeof config>): Login {
   const { baseUrl } = values;
-  if (baseUrl !== undefined && (!URL.canParse(baseUrl) || !/^https?:$/.test(new URL(baseUrl).protocol))) {
+  if (
+    baseUrl !== undefined &&
+    (parsedUrl(baseUrl) === undefined || !/^https?:$/.test(new URL(baseUrl).protocol))
+  ) {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   const own = baseUrl?.replace(/\/+$/, '');

@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 const plans = {
   free: 'Free: 150 requests a minute',
@@ -92,7 +93,7 @@ function loginOf({ token, clientId, clientSecret, refreshToken }: Values<typeof 
 }
 
 function baseUrlOf(text = 'https://app.asana.com'): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parsedUrl(text);
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search + url.hash !== '') {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Write it as https://app.asana.com.');
   }

@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   accessToken: field.secret({
@@ -52,7 +53,7 @@ export function loginOf(values: Values<typeof config>): Login {
     throw invalid('account', 'This is not the id of an ad account.', 'Enter it as act_1234567890.');
   }
   const base = values.baseUrl ?? 'https://graph.facebook.com';
-  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   return {

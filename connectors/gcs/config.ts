@@ -1,6 +1,7 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import { isNear } from '../../engine/contracts/near.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 /** What a connection needs. */
 export const config = {
@@ -63,7 +64,7 @@ export function loginOf(values: Values<typeof config>): Login {
 }
 
 function baseOf(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parsedUrl(text);
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search + url.hash !== '') {
     throw invalid(
       'baseUrl',

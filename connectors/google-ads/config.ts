@@ -1,4 +1,5 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 import { invalid } from './invalid.ts';
 import { type Grant, grantOf } from './sign-in.ts';
 
@@ -142,7 +143,7 @@ function baseOf(text: string | undefined): string | undefined {
   if (text === undefined) {
     return undefined;
   }
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+  if (parsedUrl(text) === undefined || !/^https?:$/.test(new URL(text).protocol)) {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   return text.replace(/\/+$/, '');

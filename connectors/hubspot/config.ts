@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   accessToken: field.secret({
@@ -32,7 +33,7 @@ export function loginOf(values: Values<typeof config>): Login {
     );
   }
   const base = values.baseUrl ?? 'https://api.hubapi.com';
-  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   return { base: base.replace(/\/+$/, ''), authorization: `Bearer ${token}` };

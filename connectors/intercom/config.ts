@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   region: field.choice({
@@ -54,7 +55,7 @@ export function loginOf({ region, accessToken, deleting, baseUrl }: Values<typeo
   }
   const { base, home } = places[region];
   const own = baseUrl ?? base;
-  if (!URL.canParse(own) || !/^https?:$/.test(new URL(own).protocol)) {
+  if (parsedUrl(own) === undefined || !/^https?:$/.test(new URL(own).protocol)) {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   return {

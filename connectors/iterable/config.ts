@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   apiKey: field.secret({
@@ -67,7 +68,7 @@ const identifiersOf = { email: ['email'], userId: ['userId'], hybrid: ['userId',
 /** Reads the fields; CONFIG_INVALID names the one at fault. */
 export function loginOf(values: Values<typeof config>): Login {
   const base = values.baseUrl ?? `https://${hosts[values.region]}`;
-  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
     const message = 'This is not an address of the web.';
     throw new ActivateError('CONFIG_INVALID', message, {
       fix: 'Enter one that begins with https://.',

@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 const flavors = { cloud: 'Jira Cloud', dc: 'Jira Data Center' } as const;
 export type Flavor = keyof typeof flavors;
@@ -66,7 +67,7 @@ function authorizationOf(flavor: Flavor, email: string | undefined, token: strin
 }
 
 function baseUrlOf(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parsedUrl(text);
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search + url.hash !== '') {
     throw invalid(
       'baseUrl',

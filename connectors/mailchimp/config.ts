@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   apiKey: field.secret({
@@ -61,7 +62,7 @@ export function loginOf(values: Values<typeof config>, version: string): Login {
     );
   }
   const base = values.baseUrl ?? `https://${centre}.api.mailchimp.com`;
-  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   return {

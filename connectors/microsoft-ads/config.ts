@@ -1,6 +1,7 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import type { Grant } from '../../engine/contracts/oauth.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   account: field.text({
@@ -114,7 +115,7 @@ function baseOf(text: string | undefined): string | undefined {
   if (text === undefined) {
     return undefined;
   }
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+  if (parsedUrl(text) === undefined || !/^https?:$/.test(new URL(text).protocol)) {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   return text.replace(/\/+$/, '');

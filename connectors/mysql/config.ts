@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 const tlsChoices = {
   off: 'Off',
@@ -80,7 +81,7 @@ function partsOfUrl(text: string): Parts {
   const fix =
     'Write it as mysql://user:password@host:3306/database; signs like @ or / in a password as %40, %2F.';
   // Without `cause`: the error of URL carries the text, and with it the password.
-  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined;
+  const url = parsedUrl(text.trim());
   if (url === undefined || !/^(mysql|mariadb):$/.test(url.protocol)) {
     throw invalid('This is not a connection URL of MySQL or MariaDB.', 'url', fix);
   }

@@ -2,6 +2,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import { type Grant, privateKeyIn, type Signature, signedToken } from '../../engine/contracts/oauth.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   account: field.text({
@@ -101,7 +102,7 @@ function accountOf(typed: string): string {
 }
 
 function baseOf(text: string): string {
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+  if (parsedUrl(text) === undefined || !/^https?:$/.test(new URL(text).protocol)) {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   return text.replace(/\/+$/, '');

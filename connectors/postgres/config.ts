@@ -1,6 +1,7 @@
 import type { ClientConfig } from 'pg';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 const tlsChoices = {
   off: 'Off',
@@ -112,7 +113,7 @@ function partsOfUrl(text: string): Parts {
   const fix =
     'Write it as postgres://user:password@host:5432/database; signs like @ or / in a password as %40, %2F.';
   // Without `cause`: the error of URL carries the text, and with it the password.
-  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined;
+  const url = parsedUrl(text.trim());
   if (url === undefined || !/^postgres(ql)?:$/.test(url.protocol)) {
     throw invalid('This is not a connection URL of PostgreSQL.', 'url', fix);
   }

@@ -35,7 +35,7 @@ export function objectsOf(session: Session, now: () => Date): Objects {
   return {
     // Larger batches are no faster, and hold their locks longer. A second one keeps the server at work while the first
     // is on the way.
-    limits: { rows: 10_000, bytes: 8_000_000, concurrency: 2 },
+    limits: { rows: 5_000, bytes: 8_000_000, concurrency: 2 },
     operations: ['insert', 'update', 'upsert', 'delete'],
     onlyIfEmpty: true,
     objects: (typed) => session.read(checking, (reader) => writableTables(reader, typed)),

@@ -1,6 +1,7 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import { isNear } from '../../engine/contracts/near.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 /** What a connection needs. */
 export const config = {
@@ -105,7 +106,7 @@ function keysOf({ accessKeyId, secretAccessKey, sessionToken }: Values<typeof co
 
 function endpointOf(text: string): string {
   const fix = 'Write it as https://minio.example.com, without a bucket and without a user.';
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parsedUrl(text);
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.username + url.password !== '') {
     throw invalid('baseUrl', 'This is not the address of a store.', fix);
   }

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import { privateKeyIn, signedToken } from '../../engine/contracts/oauth.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   host: field.text({
@@ -84,7 +85,7 @@ const myDomain = /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+my\.salesforce\.com$/;
 function hostOf(typed: string): string {
   const text = typed.trim();
   const address = /^https?:\/\//i.test(text) ? text : `https://${text}`;
-  const url = URL.canParse(address) ? new URL(address) : undefined;
+  const url = parsedUrl(address);
   const plain = url !== undefined && url.username === '' && url.password === '' && url.port === '';
   if (url === undefined || !plain || !myDomain.test(url.hostname)) {
     throw invalid(
@@ -97,7 +98,7 @@ function hostOf(typed: string): string {
 }
 
 function baseOf(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parsedUrl(text);
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
     throw invalid(
       'baseUrl',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 import { type Client, read } from './client.ts';
 
 const listShape = z.object({ id: z.string(), name: z.string() });
@@ -32,7 +33,7 @@ async function all(client: Client): Promise<readonly List[]> {
 /** The link itself is not followed: it leads to whatever host it names. */
 function tokenIn(link: string | undefined): string | undefined {
   const token =
-    link !== undefined && URL.canParse(link) ? new URL(link).searchParams.get('page_token') : null;
+    link !== undefined && parsedUrl(link) !== undefined ? new URL(link).searchParams.get('page_token') : null;
   return token === null || token === '' ? undefined : token;
 }
 

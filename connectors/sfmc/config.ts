@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   subdomain: field.text({
@@ -80,7 +81,10 @@ export function loginOf(values: Values<typeof config>): Login {
       'It is a number, beside the name of the business unit.',
     );
   }
-  if (baseUrl !== undefined && (!URL.canParse(baseUrl) || !/^https?:$/.test(new URL(baseUrl).protocol))) {
+  if (
+    baseUrl !== undefined &&
+    (parsedUrl(baseUrl) === undefined || !/^https?:$/.test(new URL(baseUrl).protocol))
+  ) {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   const base = baseUrl?.replace(/\/+$/, '');

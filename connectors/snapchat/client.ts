@@ -9,6 +9,7 @@ import {
   withToken,
 } from '../../engine/contracts/http.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 import type { Login } from './config.ts';
 
 /** Of the Ads API. There has been no other. */
@@ -99,7 +100,7 @@ function read<T extends z.ZodType>(body: unknown, of: Asked['of'], shape: T): Pa
 
 /** The link itself is not followed: it leads to whatever host it names. */
 function cursorOf(link: string | undefined): string | undefined {
-  return link !== undefined && URL.canParse(link)
+  return link !== undefined && parsedUrl(link) !== undefined
     ? (new URL(link).searchParams.get('cursor') ?? undefined)
     : undefined;
 }

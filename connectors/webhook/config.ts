@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 /** What a connection needs. The URL is a secret: whoever knows that of an incoming webhook may post there. */
 export const config = {
@@ -51,7 +52,7 @@ export function settingsOf(values: Values<typeof config>): Settings {
 }
 
 function urlOf(text: string): URL {
-  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined;
+  const url = parsedUrl(text.trim());
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw invalid('url', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }

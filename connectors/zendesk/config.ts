@@ -1,5 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 const visibilities = {
   internal: 'An internal note: nobody outside sees it',
@@ -122,7 +123,7 @@ function siteOf(text: string): string {
 }
 
 function baseUrlOf(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parsedUrl(text);
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search + url.hash !== '') {
     throw invalid('baseUrl', 'This is not an address of the web.', 'Write it as https://acme.zendesk.com.');
   }

@@ -1,3 +1,5 @@
+import { parsedUrl } from '../contracts/url.ts';
+
 const telling = /auth|key|token|secret|cookie|signature|password/i;
 
 /**
@@ -5,7 +7,7 @@ const telling = /auth|key|token|secret|cookie|signature|password/i;
  * and its password. Too short a piece would strike out what is no secret.
  */
 export function secretPieces(value: string): readonly string[] {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const url = parsedUrl(value);
   const pieces = [value, url?.href, url?.password, url === undefined ? '' : `${url.pathname}${url.search}`];
   return [...new Set(pieces)].filter((piece) => piece !== undefined && piece.length >= 6) as string[];
 }

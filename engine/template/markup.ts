@@ -1,4 +1,5 @@
 import type { Inline, Rich } from '../contracts/card.ts';
+import { parsedUrl } from '../contracts/url.ts';
 
 /**
  * The small language of message templates: *bold*, **bold**, _italic_, ~strike~, `code`, [text](https://…), bare
@@ -152,7 +153,7 @@ function unescaped(text: string): string {
 
 /** The address when it is one that a person may safely press; undefined otherwise. */
 function safeUrl(text: string): string | undefined {
-  if (!URL.canParse(text)) {
+  if (parsedUrl(text) === undefined) {
     return undefined;
   }
   const url = new URL(text);

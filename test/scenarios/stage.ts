@@ -185,7 +185,9 @@ export class Stage {
 
     const run: Run = await this.house.ended(sync);
     expect(run.counts.failed ?? 0, log.join('; ')).toBe(0);
-    expect(run, log.join('; ')).toMatchObject({ state: 'done', attempts: deaths + 1, error: null });
+    expect(run, log.join('; ')).toMatchObject({ state: 'done', error: null });
+    // What is struck may be the good-bye of a worker that was killed before: then one death was of a worker without a run.
+    expect([deaths, deaths + 1], log.join('; ')).toContain(run.attempts);
   }
 
   /** How many pieces a worker sends that knows nothing yet and hands over twenty rows. Leaves no worker. */
