@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   apiKey: field.secret({
@@ -31,13 +30,6 @@ export interface Login {
 
 /** Reads the fields; CONFIG_INVALID names the one at fault. */
 export function loginOf({ apiKey, region, baseUrl }: Values<typeof config>): Login {
-  const base = baseUrl ?? `https://${hosts[region]}`;
-  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
-    const message = 'This is not an address of the web.';
-    throw new ActivateError('CONFIG_INVALID', message, {
-      fix: 'Enter one that begins with https://.',
-      fields: { baseUrl: message },
-    });
-  }
-  return { base: base.replace(/\/+$/, ''), apiKey: apiKey.trim() };
+  const base = webAddress(baseUrl ?? `https://${hosts[region]}`);
+  return { base, apiKey: apiKey.trim() };
 }

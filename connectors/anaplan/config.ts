@@ -1,9 +1,9 @@
 import { type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto';
-import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import type { HttpRequest } from '../../engine/contracts/http.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 import { privateKeyIn } from '../../engine/contracts/oauth.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   workspace: field.text({
@@ -55,13 +55,7 @@ export interface Login {
 /** Reads the fields into a login; CONFIG_INVALID names the one at fault, and never repeats what is secret. */
 export function loginOf(values: Values<typeof config>): Login {
   const { baseUrl } = values;
-  if (
-    baseUrl !== undefined &&
-    (parsedUrl(baseUrl) === undefined || !/^https?:$/.test(new URL(baseUrl).protocol))
-  ) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
-  const own = baseUrl?.replace(/\/+$/, '');
+  const own = baseUrl === undefined ? undefined : webAddress(baseUrl);
   return {
     base: own ?? 'https://api.anaplan.com',
     signIn: `${own ?? 'https://auth.anaplan.com'}/token/authenticate`,
@@ -157,6 +151,4 @@ function missing(name: keyof typeof config): ActivateError {
   );
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   endpoint: field.text({
@@ -72,12 +71,9 @@ export function loginOf(values: Values<typeof config>): Login {
       'Enter it as Braze shows it: rest.iad-01.braze.com, for example.',
     );
   }
-  const base = values.baseUrl ?? `https://${host}`;
-  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
+  const base = webAddress(values.baseUrl ?? `https://${host}`);
   return {
-    base: base.replace(/\/+$/, ''),
+    base,
     authorization: `Bearer ${values.apiKey.trim()}`,
     makesUsers: values.strangers === 'make',
     repeatsEvents: values.unsure === 'again',
@@ -86,6 +82,4 @@ export function loginOf(values: Values<typeof config>): Login {
   };
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

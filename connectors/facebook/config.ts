@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   accessToken: field.secret({
@@ -52,12 +51,9 @@ export function loginOf(values: Values<typeof config>): Login {
   if (digits === undefined) {
     throw invalid('account', 'This is not the id of an ad account.', 'Enter it as act_1234567890.');
   }
-  const base = values.baseUrl ?? 'https://graph.facebook.com';
-  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
+  const base = webAddress(values.baseUrl ?? 'https://graph.facebook.com');
   return {
-    base: base.replace(/\/+$/, ''),
+    base,
     token: values.accessToken.trim(),
     appSecret: values.appSecret?.trim(),
     account: `act_${digits}`,
@@ -65,6 +61,4 @@ export function loginOf(values: Values<typeof config>): Login {
   };
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,5 +1,5 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { webAddress } from '../../engine/contracts/login.ts';
 import { invalid } from './invalid.ts';
 import { type Grant, grantOf } from './sign-in.ts';
 
@@ -140,11 +140,5 @@ function digitsOf(name: 'account' | 'manager', text: string): string {
 }
 
 function baseOf(text: string | undefined): string | undefined {
-  if (text === undefined) {
-    return undefined;
-  }
-  if (parsedUrl(text) === undefined || !/^https?:$/.test(new URL(text).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
-  return text.replace(/\/+$/, '');
+  return text === undefined ? undefined : webAddress(text);
 }

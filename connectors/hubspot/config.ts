@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   accessToken: field.secret({
@@ -32,13 +31,8 @@ export function loginOf(values: Values<typeof config>): Login {
       'Paste it without quotes and spaces, as pat-eu1-….',
     );
   }
-  const base = values.baseUrl ?? 'https://api.hubapi.com';
-  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
-  return { base: base.replace(/\/+$/, ''), authorization: `Bearer ${token}` };
+  const base = webAddress(values.baseUrl ?? 'https://api.hubapi.com');
+  return { base, authorization: `Bearer ${token}` };
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   region: field.choice({
@@ -54,19 +53,14 @@ export function loginOf({ region, accessToken, deleting, baseUrl }: Values<typeo
     throw invalid('accessToken', 'This is not an access token.', 'Paste it without quotes and spaces.');
   }
   const { base, home } = places[region];
-  const own = baseUrl ?? base;
-  if (parsedUrl(own) === undefined || !/^https?:$/.test(new URL(own).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
+  const own = webAddress(baseUrl ?? base);
   return {
     region,
-    base: own.replace(/\/+$/, ''),
+    base: own,
     home,
     authorization: `Bearer ${token}`,
     erases: deleting === 'erase',
   };
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   apiKey: field.secret({
@@ -67,16 +66,9 @@ const identifiersOf = { email: ['email'], userId: ['userId'], hybrid: ['userId',
 
 /** Reads the fields; CONFIG_INVALID names the one at fault. */
 export function loginOf(values: Values<typeof config>): Login {
-  const base = values.baseUrl ?? `https://${hosts[values.region]}`;
-  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
-    const message = 'This is not an address of the web.';
-    throw new ActivateError('CONFIG_INVALID', message, {
-      fix: 'Enter one that begins with https://.',
-      fields: { baseUrl: message },
-    });
-  }
+  const base = webAddress(values.baseUrl ?? `https://${hosts[values.region]}`);
   return {
-    base: base.replace(/\/+$/, ''),
+    base,
     apiKey: values.apiKey.trim(),
     identifiers: identifiersOf[values.projectType],
     makesUsers: values.strangers === 'make',

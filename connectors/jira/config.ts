@@ -1,5 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { invalidIn } from '../../engine/contracts/login.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 
 const flavors = { cloud: 'Jira Cloud', dc: 'Jira Data Center' } as const;
@@ -80,6 +80,4 @@ function baseUrlOf(text: string): string {
   return `${url.origin}${path}`.replace(/\/+$/, '');
 }
 
-export function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+export const invalid = invalidIn(config);

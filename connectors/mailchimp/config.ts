@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   apiKey: field.secret({
@@ -61,18 +60,13 @@ export function loginOf(values: Values<typeof config>, version: string): Login {
       'It has ten letters and digits, as 1a2b3c4d5e.',
     );
   }
-  const base = values.baseUrl ?? `https://${centre}.api.mailchimp.com`;
-  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
+  const base = webAddress(values.baseUrl ?? `https://${centre}.api.mailchimp.com`);
   return {
-    base: `${base.replace(/\/+$/, '')}/${version}`,
+    base: `${base}/${version}`,
     authorization: `Basic ${Buffer.from(`activate:${key}`).toString('base64')}`,
     statusIfNew: values.statusIfNew,
     audience,
   };
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,7 +1,6 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 import type { Grant } from '../../engine/contracts/oauth.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   account: field.text({
@@ -112,15 +111,7 @@ function digitsOf(name: 'account' | 'customer', text: string): string {
 }
 
 function baseOf(text: string | undefined): string | undefined {
-  if (text === undefined) {
-    return undefined;
-  }
-  if (parsedUrl(text) === undefined || !/^https?:$/.test(new URL(text).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
-  return text.replace(/\/+$/, '');
+  return text === undefined ? undefined : webAddress(text);
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   username: field.text({
@@ -50,17 +49,12 @@ export function loginOf(values: Values<typeof config>): Login {
   if (username.includes(':')) {
     throw invalid('username', 'No user name has a colon in it.', 'Enter the user name without the secret.');
   }
-  const base = baseUrl ?? `https://${hosts[region]}`;
-  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
+  const base = webAddress(baseUrl ?? `https://${hosts[region]}`);
   return {
-    base: base.replace(/\/+$/, ''),
+    base,
     authorization: `Basic ${Buffer.from(`${username}:${secret.trim()}`).toString('base64')}`,
     projectId,
   };
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,8 +1,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 import { type Grant, privateKeyIn, type Signature, signedToken } from '../../engine/contracts/oauth.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
 
 export const config = {
   account: field.text({
@@ -64,7 +63,7 @@ export interface Login {
 export function loginOf(values: Values<typeof config>): Login {
   const { clientId, certificateId, idPrefix = '', concurrency = 2 } = values;
   const home = `https://${accountOf(values.account)}.suitetalk.api.netsuite.com`;
-  const base = values.baseUrl === undefined ? home : baseOf(values.baseUrl);
+  const base = values.baseUrl === undefined ? home : webAddress(values.baseUrl);
   const { key, alg } = keyOf(values.privateKey);
   if (!/^[\w-]*$/.test(idPrefix)) {
     throw invalid('idPrefix', 'External IDs hold letters, digits, _ and -.', 'Leave out all other signs.');
@@ -99,13 +98,6 @@ function accountOf(typed: string): string {
     throw invalid('account', 'This is not the ID of an account.', 'Enter it as 1234567 or 1234567_SB1.');
   }
   return account.toLowerCase().replaceAll('_', '-');
-}
-
-function baseOf(text: string): string {
-  if (parsedUrl(text) === undefined || !/^https?:$/.test(new URL(text).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
-  return text.replace(/\/+$/, '');
 }
 
 /** NetSuite takes no RS256. */
@@ -178,6 +170,4 @@ function assertionOf({ clientId, certificateId, home, key, alg }: Signer, now: D
   );
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

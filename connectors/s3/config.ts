@@ -1,5 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { invalidIn } from '../../engine/contracts/login.ts';
 import { isNear } from '../../engine/contracts/near.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 
@@ -123,6 +123,4 @@ function endpointOf(text: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { invalidIn } from '../../engine/contracts/login.ts';
 import { privateKeyIn, signedToken } from '../../engine/contracts/oauth.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 
@@ -168,6 +168,4 @@ function assertionOf(claims: Readonly<Record<string, string>>, key: KeyObject, n
   });
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   apiKey: field.secret({
@@ -28,13 +27,8 @@ export function loginOf(values: Values<typeof config>): Login {
   if (!/^SG\.[\w.-]+$/.test(apiKey)) {
     throw invalid('apiKey', 'This is not an API key of SendGrid.', 'Paste the whole key: it begins with SG.');
   }
-  const base = values.baseUrl ?? 'https://api.sendgrid.com';
-  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
-  return { base: base.replace(/\/+$/, ''), apiKey };
+  const base = webAddress(values.baseUrl ?? 'https://api.sendgrid.com');
+  return { base, apiKey };
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   subdomain: field.text({
@@ -81,13 +80,7 @@ export function loginOf(values: Values<typeof config>): Login {
       'It is a number, beside the name of the business unit.',
     );
   }
-  if (
-    baseUrl !== undefined &&
-    (parsedUrl(baseUrl) === undefined || !/^https?:$/.test(new URL(baseUrl).protocol))
-  ) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
-  const base = baseUrl?.replace(/\/+$/, '');
+  const base = baseUrl === undefined ? undefined : webAddress(baseUrl);
   return {
     rest: base ?? `https://${subdomain}.rest.marketingcloudapis.com`,
     auth: base ?? `https://${subdomain}.auth.marketingcloudapis.com`,
@@ -100,6 +93,4 @@ export function loginOf(values: Values<typeof config>): Login {
   };
 }
 
-export function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+export const invalid = invalidIn(config);

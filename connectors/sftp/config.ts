@@ -1,5 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { invalidIn } from '../../engine/contracts/login.ts';
 
 const noYes = { no: 'No', yes: 'Yes' } as const;
 
@@ -136,6 +136,4 @@ function rewrapped(text: string): string {
   ].join('\n');
 }
 
-export function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+export const invalid = invalidIn(config);

@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   account: field.text({
@@ -62,13 +61,7 @@ export function loginOf(values: Values<typeof config>): Login {
     );
   }
   const { baseUrl } = values;
-  if (
-    baseUrl !== undefined &&
-    (parsedUrl(baseUrl) === undefined || !/^https?:$/.test(new URL(baseUrl).protocol))
-  ) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
-  const base = baseUrl?.replace(/\/+$/, '');
+  const base = baseUrl === undefined ? undefined : webAddress(baseUrl);
   return {
     base: base ?? 'https://adsapi.snapchat.com',
     accounts: base ?? 'https://accounts.snapchat.com',
@@ -80,6 +73,4 @@ export function loginOf(values: Values<typeof config>): Login {
   };
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,6 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 
 export const config = {
   accessToken: field.secret({
@@ -51,18 +50,13 @@ export function loginOf(values: Values<typeof config>): Login {
       'Enter the number alone: TikTok Ads Manager shows it beside the name of the account.',
     );
   }
-  const base = values.baseUrl ?? 'https://business-api.tiktok.com';
-  if (parsedUrl(base) === undefined || !/^https?:$/.test(new URL(base).protocol)) {
-    throw invalid('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
-  }
+  const base = webAddress(values.baseUrl ?? 'https://business-api.tiktok.com');
   return {
-    base: base.replace(/\/+$/, ''),
+    base,
     token: values.accessToken.trim(),
     advertiser: values.advertiser,
     newLists: values.newLists ?? 'EMAIL_SHA256',
   };
 }
 
-function invalid(name: keyof typeof config, message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

@@ -1,0 +1,23 @@
+import { ActivateError } from './errors.ts';
+import type { Fields } from './form.ts';
+import { parsedUrl } from './url.ts';
+
+/** How a connector refuses one of its fields: CONFIG_INVALID, said at that field. Neither sentence repeats what is secret. */
+export function invalidIn<F extends Fields>(
+  _config: F,
+): (name: keyof F & string, message: string, fix: string) => ActivateError {
+  return (name, message, fix) =>
+    new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
+}
+
+/** The field `baseUrl`, or the vendor's own address, without slashes at its end. Throws CONFIG_INVALID at that field. */
+export function webAddress(text: string): string {
+  if (!/^https?:$/.test(parsedUrl(text)?.protocol ?? '')) {
+    const message = 'This is not an address of the web.';
+    throw new ActivateError('CONFIG_INVALID', message, {
+      fix: 'Enter one that begins with https://.',
+      fields: { baseUrl: message },
+    });
+  }
+  return text.replace(/\/+$/, '');
+}
