@@ -78,7 +78,7 @@ async function read(session: Session, query: Query, limits: Limits): Promise<Rea
       sql: query.sql,
       after: `) AS q ${sinceOf(query)} ${order}) TO STDOUT`,
     });
-    return { order: keys.map((key) => key.order), lines: linesOf(reader, copy) };
+    return { order: keys.map((key) => key.order), sorted: true, lines: linesOf(reader, copy) };
   } catch (error) {
     await reader.end();
     throw error;

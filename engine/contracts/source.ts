@@ -1,3 +1,5 @@
+import type { Scratch } from './scratch.ts';
+
 /** One column of a query, in the few kinds that matter to us, and as the warehouse calls it. */
 export interface Column {
   readonly name: string;
@@ -24,17 +26,19 @@ export interface Query {
 }
 
 /**
- * A result in key order. `lines` are pieces of one byte stream, cut anywhere: UTF-8 lines that end in `\n`, fields
+ * A result, in key order where `sorted` says so; where a warehouse is bad at it, it comes in any order and is sorted on
+ * disk here. `order` is how the key's columns are to be compared. `lines` are pieces of one byte stream, cut anywhere: UTF-8 lines that end in `\n`, fields
  * split by tabs, first the key columns in their order and then the other columns in the order of `Query.columns`,
  * NULL as `\N`, and backslash, tab, newline and carriage return written `\\ \t \n \r` (PostgreSQL's COPY text
- * format). A stream that ends early must throw, never just end.
+ * format: see `lines.ts`). A stream that ends early, or that a warehouse cut short, must throw, never just end.
  */
 export interface Reading {
   readonly order: readonly KeyOrder[];
+  readonly sorted: boolean;
   readonly lines: AsyncIterable<Uint8Array>;
 }
 
-/** Limits of one question to the warehouse. */
+/** Limits of one question to the warehouse: a time, and whoever asks can give up. */
 export interface Limits {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -59,7 +63,16 @@ export interface Source {
   suggestKey(sql: string, limits: Limits): Promise<readonly string[]>;
   /** Reads all rows in key order. Begins at once; breaking off the iteration cancels the query in the warehouse. */
   read(query: Query, limits: Limits): Promise<Reading>;
+  /** A place in the warehouse that is ours to write, where the connection names one. */
+  readonly scratch?: Scratch | undefined;
 }
 
 /** A way of writing SQL that the guard can read. */
-export type Dialect = 'postgresql';
+export type Dialect =
+  | 'postgresql'
+  | 'redshift'
+  | 'mysql'
+  | 'snowflake'
+  | 'bigquery'
+  | 'databricks'
+  | 'duckdb';

@@ -201,19 +201,6 @@ export function decodeLine(line: Uint8Array, columns: readonly string[]): (strin
   return decodeFields(line, columns.length);
 }
 
-/** The line that says these values, as a source would write it. */
-export function encodeLine(values: readonly (string | null)[]): Buffer {
-  const fields = values.map((value) =>
-    value === null
-      ? '\\N'
-      : value.replaceAll(
-          /[\\\b\f\n\r\t\v]/g,
-          (sign) => `\\${Object.keys(letters).find((l) => letters[l] === sign) ?? sign}`,
-        ),
-  );
-  return Buffer.from(`${fields.join('\t')}\n`);
-}
-
 /** A key as people read it: `42`, or `eu / 42` for several columns. */
 export function keyText(line: Uint8Array, width: number, start = 0): string {
   const values = decodeFields(line, width, start);

@@ -120,7 +120,7 @@ export async function openReading(
   }
   const counting = threshold.on === 'count';
   const reading: Reading = counting
-    ? { order: ['bytes'], lines: oneLine(`rows\t${await source.count(model.sql, limits)}\n`) }
+    ? { order: ['bytes'], sorted: true, lines: oneLine(`rows\t${await source.count(model.sql, limits)}\n`) }
     : await source.read({ sql: model.sql, key: model.key, columns: request.columns }, limits);
   const keyless = !counting && model.key.length === 0;
   const columns = keyless ? ['row', ...request.columns] : request.columns;

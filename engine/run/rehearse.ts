@@ -1,7 +1,7 @@
+import { encodeLine } from '../contracts/lines.ts';
 import { Rehearsal } from '../delivery/rehearsal.ts';
 import type { Framework, PlannedRun, PlanTotals } from '../frameworks/framework.ts';
 import { decodeEntries, type PlanEntry } from '../planner/chunks.ts';
-import { encodeLine } from '../planner/keys.ts';
 import { plan } from '../planner/plan.ts';
 import type { Model } from '../store/models.ts';
 import type { Run } from '../store/runs.ts';

@@ -1,8 +1,9 @@
 import type { Db, Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
+import { encodeLine } from '../contracts/lines.ts';
 import { cutChunks, remapLines } from '../planner/apply.ts';
 import { lineStarts, type NewSnapshotChunk, type Shape, type SnapshotChunk } from '../planner/chunks.ts';
-import { compareKeys, decodeFields, encodeLine, sortKey } from '../planner/keys.ts';
+import { compareKeys, decodeFields, sortKey } from '../planner/keys.ts';
 import { type Packed, patchedLines } from '../planner/patch.ts';
 import { type Commit, commitChunk } from './snapshot-commits.ts';
 import {

@@ -1,5 +1,6 @@
+import { encodeLine } from '../contracts/lines.ts';
 import { decodeEntries } from '../planner/chunks.ts';
-import { decodeLine, encodeLine, sortKey } from '../planner/keys.ts';
+import { decodeLine, sortKey } from '../planner/keys.ts';
 import type { Layout } from '../run/read.ts';
 import type { Why, WhyStep } from '../services.ts';
 import { deliveriesOf } from '../store/deliveries.ts';

@@ -16,8 +16,8 @@ import type {
   Value,
 } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { encodeLine } from '../../engine/contracts/lines.ts';
 import type { Column, KeyOrder, Query, Source } from '../../engine/contracts/source.ts';
-import { encodeLine } from '../../engine/planner/keys.ts';
 import { momentOf } from '../../engine/planner/window.ts';
 
 /** One call as the far side got it. */
@@ -204,6 +204,7 @@ function sourceOf(world: World): Source {
       const lines = inOrder.map((row) => encodeLine(columns.map((name) => row[at(name)] ?? null)));
       return {
         order: query.key.map(() => world.order),
+        sorted: true,
         lines: (async function* () {
           yield Buffer.concat(lines);
         })(),

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeLine } from '../../../engine/contracts/lines.ts';
 import type { KeyOrder } from '../../../engine/contracts/source.ts';
 import { applyEntries, cutChunks } from '../../../engine/planner/apply.ts';
 import {
@@ -14,7 +15,7 @@ import {
   type Shape,
   type SnapshotChunk,
 } from '../../../engine/planner/chunks.ts';
-import { compareKeys, decodeLine, encodeLine, keyText, sortKey } from '../../../engine/planner/keys.ts';
+import { compareKeys, decodeLine, keyText, sortKey } from '../../../engine/planner/keys.ts';
 import { baseline, plan } from '../../../engine/planner/plan.ts';
 import type { PlanCounts } from '../../../engine/planner/rows.ts';
 import { createPlans } from '../../../engine/store/plans.ts';
