@@ -209,7 +209,7 @@ function textOf(wrapped: string | Wrapped): { text: string; query?: { sql: strin
   if (typeof wrapped === 'string') {
     return { text: wrapped };
   }
-  const sql = withoutSemicolon(wrapped.sql);
+  const sql = withoutSemicolon(wrapped.sql, 'postgresql');
   // Lines of their own: a query may end in a `--` comment.
   const before = `${wrapped.before}\n`;
   return { text: `${before}${sql}\n${wrapped.after}`, query: { sql, at: [...before].length } };

@@ -1,3 +1,5 @@
+import type { Dialect } from './source.ts';
+
 /** One word, quoted name, literal or sign of a SQL text. Comments and white space are not tokens. */
 export interface SqlToken {
   readonly kind: 'word' | 'name' | 'literal' | 'parameter' | 'sign';
@@ -28,7 +30,7 @@ const lexical = new RegExp(
 );
 
 /** Splits a SQL text into tokens, as PostgreSQL would: what is inside a string or a comment can't look like SQL. */
-export function tokenize(sql: string): readonly SqlToken[] {
+export function tokenize(sql: string, _dialect: Dialect): readonly SqlToken[] {
   const tokens: SqlToken[] = [];
   let at = 0;
   while (at < sql.length) {
@@ -91,8 +93,8 @@ function commentEnd(sql: string, start: number): number {
 }
 
 /** The text without the semicolon that ends it (and what follows: comments), so that it can go into parentheses. */
-export function withoutSemicolon(sql: string): string {
-  const tokens = tokenize(sql);
+export function withoutSemicolon(sql: string, dialect: Dialect): string {
+  const tokens = tokenize(sql, dialect);
   let end = tokens.length;
   while (end > 0 && tokens[end - 1]?.text === ';' && tokens[end - 1]?.kind === 'sign') {
     end -= 1;

@@ -3,8 +3,6 @@ import type { Dialect } from '../contracts/source.ts';
 import { type SqlToken, tokenize } from '../contracts/sql.ts';
 import { dangerOf } from './dangers.ts';
 
-/** SQL dialects that can be proven. */
-
 /**
  * Proves that a text is one SELECT (or WITH … SELECT, VALUES, TABLE) that only reads. Throws SQL_UNSAFE that names
  * the word and what to do about it.
@@ -30,7 +28,7 @@ const proven = new Set<string>();
 const provenAtMost = 1000;
 
 async function prove(sql: string, dialect: Dialect): Promise<void> {
-  const tokens = tokenize(sql);
+  const tokens = tokenize(sql, dialect);
   proveOneStatement(sql, tokens);
   proveFirstWord(sql, tokens);
   for (let i = 0; i < tokens.length; i += 1) {

@@ -102,6 +102,6 @@ describe('withoutSemicolon', () => {
     ['select 1 -- a;', 'select 1 -- a;'],
     ["select 'a;", "select 'a;"],
   ])('%s', (sql, expected) => {
-    expect(withoutSemicolon(sql)).toBe(expected);
+    expect(withoutSemicolon(sql, 'postgresql')).toBe(expected);
   });
 });
