@@ -1,4 +1,5 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
 import type { Column, Query } from '../../engine/contracts/source.ts';
 import type { Reader, Rows } from './session.ts';
 
@@ -82,12 +83,7 @@ export function namesOf(table: string): readonly string[] {
   return parts.map((part) => part.replace(/^"(.*)"$/s, '$1').replaceAll('""', '"'));
 }
 
-const sampleRows = 1000;
-
-/**
- * Columns that look like the key, best first: a primary key that is among the columns, then what is unique and never
- * NULL in a sample. A primary key of several columns is the answer only where no single column will do.
- */
+/** Columns that look like the key: see {@link guessKey}. */
 export async function suggestKey(reader: Reader, sql: string): Promise<readonly string[]> {
   const { columns, fields } = await describeQuery(reader, sql);
   const { rows } = await reader.ask({ before: 'SELECT * FROM (', sql, after: `) AS q LIMIT ${sampleRows}` });
@@ -97,40 +93,12 @@ export async function suggestKey(reader: Reader, sql: string): Promise<readonly 
      WHERE i.indisprimary AND i.indrelid = ANY ($1::oid[]) ORDER BY i.indrelid, k.n`,
     [[...new Set(fields.map((field) => field.tableID))]],
   );
-  const keyColumns = primary.flatMap(([table, column, size]) =>
-    fields
-      .map((field, i) => ({ field, i, size: Number(size) }))
-      .filter(({ field }) => String(field.tableID) === table && String(field.columnID) === column),
+  const parts = primary.flatMap(([table, column, size]) =>
+    fields.flatMap((field, at) =>
+      String(field.tableID) === table && String(field.columnID) === column ? [{ at, of: Number(size) }] : [],
+    ),
   );
-  const indexes = columns.map((_, i) => i);
-  const single = indexes.filter((i) => isUnique(rows, [i]) && canBeKey(columns[i] as Column));
-  const isPrimary = (i: number): boolean => keyColumns.some((key) => key.i === i && key.size === 1);
-  const score = (i: number): number => (isPrimary(i) ? 0 : 1 + nameScore((columns[i] as Column).name));
-  const best = single.sort((a, b) => score(a) - score(b) || a - b);
-  const composite = keyColumns.filter((key) => key.size > 1).map((key) => key.i);
-  const answer = best.length > 0 || !isUnique(rows, composite) ? best.slice(0, 1) : composite;
-  return answer.map((i) => (columns[i] as Column).name);
-}
-
-function isUnique(rows: Rows['rows'], indexes: readonly number[]): boolean {
-  const seen = new Set(rows.map((row) => JSON.stringify(indexes.map((i) => row[i]))));
-  return (
-    indexes.length > 0 &&
-    seen.size === rows.length &&
-    rows.every((row) => indexes.every((i) => row[i] !== null))
-  );
-}
-
-function canBeKey(column: Column): boolean {
-  return (
-    column.type === 'text' || (column.type === 'number' && !/^(real|double|numeric)/.test(column.native))
-  );
-}
-
-function nameScore(name: string): number {
-  const patterns = [/^(id|uuid|guid|key|pk)$/i, /[_ ]?(id|uuid|guid|key)$/i, /(number|code|email|slug|ref)/i];
-  const found = patterns.findIndex((pattern) => pattern.test(name));
-  return found === -1 ? patterns.length : found;
+  return guessKey({ columns, rows }, parts);
 }
 
 /** The columns asked for have to be there still; the message says which one is gone. */
