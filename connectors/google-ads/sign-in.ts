@@ -1,6 +1,5 @@
-import type { KeyObject } from 'node:crypto';
-import { z } from 'zod';
-import { type Grant as Asked, privateKeyIn, signedToken } from '../../engine/contracts/oauth.ts';
+import { serviceAccountGrant, serviceAccountIn } from '../../engine/contracts/google.ts';
+import type { Grant as Asked } from '../../engine/contracts/oauth.ts';
 import { invalid } from './invalid.ts';
 
 /** What to ask for a token with, at this time. */
@@ -28,16 +27,15 @@ export function grantOf(given: Given, base: string): Grant {
         'Fill in one of the two.',
       );
     }
-    const { email, key } = serviceAccountOf(serviceAccount);
-    return (now) => ({
-      vendor,
-      url,
-      form: {
-        grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
-        assertion: assertionOf(email, key, now),
-      },
-      renew: 'the key of the service account',
-    });
+    const account = serviceAccountIn(serviceAccount);
+    if (account === undefined) {
+      throw invalid(
+        'serviceAccount',
+        'This is not the key of a service account.',
+        'Paste the whole JSON file that Google Cloud gave you, from { to }.',
+      );
+    }
+    return serviceAccountGrant(account, scope, base);
   }
   if (clientId === undefined || clientSecret === undefined || refreshToken === undefined) {
     const missing = Object.entries({ clientId, clientSecret, refreshToken } as const).find(
@@ -56,49 +54,4 @@ export function grantOf(given: Given, base: string): Grant {
     refresh_token: refreshToken.trim(),
   };
   return () => ({ vendor, url, form, renew: `a refresh token with the scope ${scope}` });
-}
-
-const keyFile = z.object({
-  type: z.literal('service_account'),
-  client_email: z.email(),
-  private_key: z.string(),
-});
-
-function serviceAccountOf(text: string): { readonly email: string; readonly key: KeyObject } {
-  const { email, key } = keyFileIn(text) ?? {};
-  if (email === undefined || key === undefined) {
-    throw invalid(
-      'serviceAccount',
-      'This is not the key of a service account.',
-      'Paste the whole JSON file that Google Cloud gave you, from { to }.',
-    );
-  }
-  return { email, key };
-}
-
-function keyFileIn(
-  text: string,
-): { readonly email: string; readonly key: KeyObject | undefined } | undefined {
-  try {
-    const { client_email: email, private_key: pem } = keyFile.parse(JSON.parse(text));
-    return { email, key: privateKeyIn(pem) };
-  } catch {
-    // What is thrown may quote the key.
-    return undefined;
-  }
-}
-
-/** The longest that Google takes. */
-const assertionLastsS = 3600;
-
-/** Made out to Google itself, whatever proxy carries it there. */
-function assertionOf(email: string, key: KeyObject, now: Date): string {
-  const iat = Math.floor(now.getTime() / 1000);
-  return signedToken(key, 'RS256', {
-    iss: email,
-    scope,
-    aud: 'https://oauth2.googleapis.com/token',
-    iat,
-    exp: iat + assertionLastsS,
-  });
 }
