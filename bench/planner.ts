@@ -75,6 +75,9 @@ const noFields = {
   user: undefined,
   password: undefined,
   tls: undefined,
+  plannerSchema: undefined,
+  planner: undefined,
+  logs: undefined,
 };
 
 function never(): never {

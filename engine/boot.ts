@@ -14,10 +14,12 @@ import { createAudiences } from './frameworks/audiences.ts';
 import { createEvents } from './frameworks/events.ts';
 import { createFiles } from './frameworks/files.ts';
 import type { Framework } from './frameworks/framework.ts';
+import { createMail } from './frameworks/mail.ts';
 import { createNotify } from './frameworks/notify.ts';
 import { createObjects } from './frameworks/objects.ts';
 import { createTasks } from './frameworks/tasks.ts';
 import { createHttp } from './http.ts';
+import { createUnsubscribeLinks, type UnsubscribeLinks } from './mail/unsubscribe.ts';
 import { createNotices } from './messages/notices.ts';
 import { Outbox, type Patience } from './messages/outbox.ts';
 import { remindOfSnoozed } from './messages/reminders.ts';
@@ -25,7 +27,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { openQueue, type RunQueue } from './queue.ts';
 import { executeRun } from './run/execute.ts';
 import { startWorker, type Worker } from './run/worker.ts';
-import { createVault, ownSecretKey } from './secrets.ts';
+import { createVault, ownSecretKey, type Vault } from './secrets.ts';
 import type { Services } from './services.ts';
 import { createDb, type PooledDb } from './store/db.ts';
 import { type Embedded, startEmbedded } from './store/embedded.ts';
@@ -33,9 +35,9 @@ import { migrate } from './store/migrate.ts';
 import { People } from './store/people.ts';
 import { createPlans } from './store/plans.ts';
 import { pruneRuns } from './store/runs.ts';
-import { createSnapshots } from './store/snapshots.ts';
 import type { FrameworkId } from './store/syncs.ts';
 import { createServices } from './verbs/index.ts';
+import { createTold } from './warehouse/index.ts';
 
 /** The engine put together, without anybody to talk to yet. */
 export interface App {
@@ -125,6 +127,30 @@ async function withPatience<T>(log: Log, work: () => Promise<T>): Promise<T> {
   }
 }
 
+const readTimeoutMs = 15 * 60_000;
+
+function connectionsOf(
+  env: Env,
+  {
+    connectors,
+    vault,
+    now,
+    log,
+  }: Pick<BootOptions, 'connectors' | 'log'> & {
+    readonly vault: Vault;
+    readonly now: () => Date;
+  },
+): Connections {
+  return new Connections({
+    connectors,
+    vault,
+    now,
+    allowedFolder: env.ALLOWED_FOLDER,
+    httpFor: (about) =>
+      createHttp({ ...about, privateHosts: env.ALLOWED_PRIVATE_HOSTS, proxy: env.HTTPS_PROXY, log, now }),
+  });
+}
+
 /** Puts the engine together. Throws CONFIG_INVALID or UNAVAILABLE in sentences for whoever starts it. */
 export async function boot(env: Env, options: BootOptions): Promise<App> {
   const { log, connectors } = options;
@@ -136,22 +162,16 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
   const vault = createVault(secretKey);
   const people = new People(db, { admins: env.ACTIVATE_ADMINS, defaultRole: env.DEFAULT_ROLE });
   const { sleep = slept } = options;
-  const connections = new Connections({
-    connectors,
-    vault,
-    now,
-    allowedFolder: env.ALLOWED_FOLDER,
-    httpFor: (about) =>
-      createHttp({ ...about, privateHosts: env.ALLOWED_PRIVATE_HOSTS, proxy: env.HTTPS_PROXY, log, now }),
-  });
+  const connections = connectionsOf(env, { connectors, vault, now, log });
   const senders = new Map<PlatformId, Sender>(
     [...options.senders(db), createNotices({ db, connections })].map((sender) => [sender.id, sender]),
   );
   const outbox = new Outbox({ db, senders, log, now, sleep, patience });
   const shared = { db, senders, people, outbox, now, log };
-  const snapshots = createSnapshots(db);
+  const told = createTold({ db, connections, plans: createPlans(db), readTimeoutMs, log });
   const metrics = createMetrics(db, queue);
-  const delivery = { db, connections, sleep, patience };
+  const links = createUnsubscribeLinks(vault, env.PUBLIC_URL);
+  const delivery = { db, connections, sleep, patience, links };
   const frameworks = (rehearsal?: Rehearsal): Frameworks =>
     frameworksOf(createNotify(shared), rehearsal === undefined ? delivery : { ...delivery, rehearsal });
   const services = createServices({
@@ -161,8 +181,9 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     frameworks,
     connectors,
     queue,
-    snapshots,
+    told,
     publicUrl: env.PUBLIC_URL,
+    links,
     personalDataRole: env.PERSONAL_DATA_ROLE,
   });
   const stopping = new AbortController();
@@ -186,20 +207,20 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
         chores: [
           () => remindOfSnoozed(shared, stopping.signal),
           tending.begin,
-          hourly(() => pruneRuns(db, now())),
+          hourly(() => Promise.all([pruneRuns(db, now()), told.sweep(now())])),
         ],
         execute: (run, worker, signal) =>
           executeRun(
             {
               ...shared,
               connections,
-              snapshots,
+              told,
               plans: createPlans(db),
               frameworks: frameworks(),
               worker,
               attempts: 5,
               retryMs,
-              readTimeoutMs: 15 * 60_000,
+              readTimeoutMs,
             },
             run,
             signal,
@@ -219,8 +240,11 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
 
 type Frameworks = ReadonlyMap<FrameworkId, Framework>;
 
-/** The six frameworks, by name. */
-function frameworksOf(notify: Framework, parts: DeliveryParts & { connections: Connections }): Frameworks {
+/** The frameworks, by name. */
+function frameworksOf(
+  notify: Framework,
+  parts: DeliveryParts & { connections: Connections; links: UnsubscribeLinks },
+): Frameworks {
   const all = [
     notify,
     createObjects(parts),
@@ -228,6 +252,7 @@ function frameworksOf(notify: Framework, parts: DeliveryParts & { connections: C
     createAudiences(parts),
     createFiles(parts),
     createTasks(parts),
+    createMail(parts),
   ];
   return new Map(all.map((framework) => [framework.id, framework]));
 }
@@ -255,7 +280,7 @@ function aside(
 }
 
 /** Does its work when asked, but once an hour at most. */
-function hourly(work: () => Promise<void>): () => Promise<void> {
+function hourly(work: () => Promise<unknown>): () => Promise<void> {
   let last = 0;
   return async () => {
     if (Date.now() - last > 3_600_000) {

@@ -1,6 +1,7 @@
 import type { ClientConfig } from 'pg';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { scratchFields } from '../../engine/contracts/scratch.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 
 const tlsChoices = {
@@ -37,6 +38,7 @@ export const config = {
       of: tlsChoices,
     }),
   ),
+  ...scratchFields,
 };
 
 /** Where and as whom to connect, in full. */

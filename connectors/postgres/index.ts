@@ -5,6 +5,7 @@ import { describeQuery, proveColumns, quoted, readableTables, selectAll, suggest
 import { config, loginOf } from './config.ts';
 import { objectsOf } from './objects.ts';
 import { warningsOf } from './rights.ts';
+import { orderOf, scratchOf } from './scratch.ts';
 import { createSession, type Reader, type Session } from './session.ts';
 
 const checking: Limits = { timeoutMs: 15_000 };
@@ -28,10 +29,14 @@ export const postgres = defineConnector({
   open: async (values, context) => {
     const login = loginOf(values);
     const session = await createSession(login, context.applicationName);
+    const scratch = scratchOf(session, values);
     return {
-      source: sourceOf(session),
+      source: { ...sourceOf(session), scratch },
       objects: objectsOf(session, context.now),
-      check: (use) => session.read(checking, (reader) => warningsOf(reader, login, use)),
+      check: async (use) => [
+        ...(await session.read(checking, (reader) => warningsOf(reader, login, use, values.plannerSchema))),
+        ...(use === 'source' ? ((await scratch?.lacking(checking)) ?? []) : []),
+      ],
       close: () => session.close(),
     };
   },
@@ -107,7 +112,7 @@ interface Key {
  */
 function keyOf(column: Column, encoding: string): Key {
   const name = `q.${quoted(column.name)}`;
-  if (/^(smallint|integer|bigint)$/.test(column.native)) {
+  if (orderOf(column) === 'numeric') {
     return { order: 'numeric', value: name, sort: name };
   }
   if (column.native === 'uuid') {

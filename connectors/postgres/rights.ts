@@ -29,29 +29,43 @@ const excess: readonly Right[] = [
   { sql: memberOf('pg_signal_backend'), warning: 'The role can end the sessions of others.' },
 ];
 
-const hasTables = (rights: string): string => `EXISTS (
+/** Tables outside of a schema of ours, a name that needs no quotes. */
+const hasTables = (rights: string, ours: string): string => `EXISTS (
   SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+  WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('information_schema', '${ours}') AND n.nspname NOT LIKE 'pg\\_%'
     AND has_schema_privilege(n.oid, 'USAGE') AND (${rights}))`;
 
-/** Rights that reading does not need. */
-const writing: readonly Right[] = [
+const changing =
+  "has_any_column_privilege(c.oid, 'INSERT, UPDATE') OR has_table_privilege(c.oid, 'DELETE, TRUNCATE')";
+
+/** Rights that reading does not need, outside of a schema of ours. */
+const writing = (ours: string): readonly Right[] => [
   {
-    sql: `${hasTables("has_any_column_privilege(c.oid, 'INSERT, UPDATE') OR has_table_privilege(c.oid, 'DELETE, TRUNCATE')")}
-      AND NOT ${roleIs('rolsuper')}`,
+    sql: `${hasTables(changing, ours)} AND NOT ${roleIs('rolsuper')}`,
     warning: 'The role can change rows of at least one table.',
   },
   {
-    sql: `EXISTS (SELECT FROM pg_namespace n WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+    sql: `EXISTS (SELECT FROM pg_namespace n WHERE n.nspname NOT IN ('information_schema', '${ours}') AND n.nspname NOT LIKE 'pg\\_%'
       AND has_schema_privilege(n.oid, 'CREATE')) AND NOT ${roleIs('rolsuper')}`,
     warning: 'The role can create tables.',
   },
 ];
 
+/** Whether a role can change rows outside of a schema of ours, or, as a superuser or by running programs, anything at all. */
+export function writesElsewhere(ours: string): string {
+  const rights = [
+    roleIs('rolsuper'),
+    memberOf('pg_execute_server_program'),
+    memberOf('pg_write_server_files'),
+    hasTables(changing, ours),
+  ];
+  return `SELECT (${rights.join(' OR ')})::text`;
+}
+
 /** What keeps a role from writing. */
 const lacking: readonly Right[] = [
   {
-    sql: `NOT ${hasTables("has_any_column_privilege(c.oid, 'INSERT, UPDATE') OR has_table_privilege(c.oid, 'DELETE')")}`,
+    sql: `NOT ${hasTables("has_any_column_privilege(c.oid, 'INSERT, UPDATE') OR has_table_privilege(c.oid, 'DELETE')", '')}`,
     warning: 'The role can change rows of no table.',
   },
   {
@@ -61,9 +75,17 @@ const lacking: readonly Right[] = [
   { sql: 'pg_is_in_recovery()', warning: 'This server is a standby, which takes no changes.' },
 ];
 
-/** Sentences about rights that this use does not need or lacks, and about a connection in the clear; none is best. */
-export async function warningsOf(reader: Reader, login: Login, use: PartName): Promise<readonly string[]> {
-  const rights = [...excess, ...(use === 'source' ? writing : lacking)];
+/**
+ * Sentences about rights that this use does not need or lacks, and about a connection in the clear; none is best. What it
+ * may do in `ours`, a schema for our tables, is as it should be.
+ */
+export async function warningsOf(
+  reader: Reader,
+  login: Login,
+  use: PartName,
+  ours = '',
+): Promise<readonly string[]> {
+  const rights = [...excess, ...(use === 'source' ? writing(ours) : lacking)];
   const { rows } = await reader.ask(`SELECT ${rights.map((right) => `(${right.sql})::text`).join(', ')}`);
   const warnings = rights.filter((_, i) => rows[0]?.[i] === 'true').map((right) => right.warning);
   if (login.tls === 'off' && !isLocal(login.host)) {

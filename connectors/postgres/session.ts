@@ -1,4 +1,4 @@
-import type { Client, FieldDef, Pool, PoolClient, PoolConfig, QueryArrayConfig } from 'pg';
+import type { Client, FieldDef, Pool, PoolClient, PoolConfig, QueryArrayConfig, QueryConfig } from 'pg';
 import type { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
 import { withoutSemicolon } from '../../engine/contracts/sql.ts';
@@ -27,14 +27,19 @@ export interface Reader {
   ask(text: string | Wrapped, values?: readonly unknown[]): Promise<Rows>;
   /** Starts a COPY; `next` gives its blocks, undefined at its proven end. */
   copy(text: Wrapped): { next(): Promise<Buffer | undefined> };
-  /** Ends the transaction. With `stop`, what still runs is canceled at the server first. */
-  end(how?: 'stop'): Promise<void>;
+  /**
+   * Ends the transaction, and nothing of it stays. With `stop`, what still runs is canceled at the server first. With
+   * `commit` it stays, and what goes wrong is thrown.
+   */
+  end(how?: 'stop' | 'commit'): Promise<void>;
 }
 
 export interface Session {
   begin(limits: Limits): Promise<Reader>;
   /** {@link Session.begin}, work, and the end in any case. */
   read<T>(limits: Limits, work: (reader: Reader) => Promise<T>): Promise<T>;
+  /** One statement of ours that writes, in a transaction of its own under the settings of a reading. */
+  run(statement: string, limits: Limits): Promise<void>;
   /** One transaction that writes: see {@link transact}. */
   write<T>(signal: AbortSignal, work: (transaction: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -65,19 +70,31 @@ export async function createSession(login: Login, applicationName: string): Prom
         await reader.end();
       }
     },
+    run: async (statement, limits) => {
+      const reader = await beginReading(pool, () => new pg.Client(settings), login, limits, 'READ WRITE');
+      try {
+        await reader.ask(statement);
+      } catch (error) {
+        await reader.end();
+        throw error;
+      }
+      await reader.end('commit');
+    },
     write: (signal, work) =>
       transact({ pool, newClient: () => new pg.Client(settings), login, signal }, work),
     close: () => pool.end(),
   };
 }
 
+type Access = 'READ ONLY' | 'READ WRITE';
+
 /**
- * The read-only transaction, and settings under which a value always has the same text. `pg_backend_pid` is asked
+ * The transaction, and settings under which a value always has the same text. `pg_backend_pid` is asked
  * for here, inside, because a connection pooler between us and the server makes up the one of the login.
  */
-function opening(timeoutMs: number): string {
+function opening(timeoutMs: number, access: Access): string {
   return [
-    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+    `BEGIN ISOLATION LEVEL REPEATABLE READ ${access}`,
     `SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)}`,
     `SET LOCAL lock_timeout = ${Math.min(10_000, Math.ceil(timeoutMs))}`,
     'SET LOCAL idle_in_transaction_session_timeout = 60000',
@@ -102,6 +119,7 @@ async function beginReading(
   newClient: () => Client,
   login: Login,
   limits: Limits,
+  access: Access = 'READ ONLY',
 ): Promise<Reader> {
   const asked: Asked = { limits, startedAt: performance.now() };
   const failed = (thrown: unknown, query?: Asked['query']): ActivateError =>
@@ -115,7 +133,7 @@ async function beginReading(
   let here: { pid: string; encoding: string };
   try {
     // Several statements at once, which only the simple protocol can; nothing of a person's is in them.
-    const question = { text: opening(limits.timeoutMs), query_timeout: silenceAfter(limits) };
+    const question = { text: opening(limits.timeoutMs, access), query_timeout: silenceAfter(limits) };
     const results = (await client.query(question)) as unknown as { rows: (typeof here)[] }[];
     here = results.at(-1)?.rows[0] as typeof here;
   } catch (thrown) {
@@ -186,16 +204,23 @@ function reading(
       if (how === 'stop') {
         copying?.abandon();
       }
+      let failure: unknown;
       if (!broken) {
-        const question = { text: 'ROLLBACK', query_timeout: silenceAfter(limits) };
-        await client.query(question).catch(() => {
-          broken = true;
-        });
+        const text = how === 'commit' ? 'COMMIT' : 'ROLLBACK';
+        await client
+          .query({ text, query_timeout: silenceAfter(limits) } as QueryConfig)
+          .catch((thrown: unknown) => {
+            broken = true;
+            failure = thrown;
+          });
       }
       for (const silence of silences) {
         silence.answered();
       }
       client.release(broken);
+      if (how === 'commit' && failure !== undefined) {
+        throw failed(failure);
+      }
     },
   };
 }

@@ -4,13 +4,13 @@ import { addedLines, decodeEntries, type PlanEntry } from '../planner/chunks.ts'
 import type { Model } from '../store/models.ts';
 import type { Plans, StoredPlanChunk } from '../store/plans.ts';
 import type { Run, RunCounts } from '../store/runs.ts';
-import type { Snapshots } from '../store/snapshots.ts';
 import type { Sync } from '../store/syncs.ts';
+import type { Told } from '../warehouse/index.ts';
 import type { Layout } from './read.ts';
 
 export interface DeliverParts {
   readonly plans: Plans;
-  readonly snapshots: Snapshots;
+  readonly told: Told;
   readonly now: () => Date;
   readonly log: Log;
 }
@@ -23,7 +23,7 @@ export async function deliverPlan(
   signal: AbortSignal,
 ): Promise<RunCounts> {
   const { run, sync, model, framework } = job;
-  const { plans, snapshots } = parts;
+  const { plans, told } = parts;
   // Chunks that were handed out and not committed yet: they need not be read twice.
   const held = new Map<number, OpenChunk>();
   const planned: PlannedRun = {
@@ -34,7 +34,7 @@ export async function deliverPlan(
     counts: totalsOf(run.counts),
     chunks: () => openChunks(plans, run.id, layout, held),
     allEntries: () => allEntries(plans, run.id, layout),
-    told: () => toldLines(snapshots, sync.id),
+    told: () => toldLines(told, sync.id),
     begin: async (seqs) => {
       signal.throwIfAborted();
       await plans.markSending(run.id, seqs);
@@ -52,7 +52,7 @@ export async function deliverPlan(
         await plans.markCommitted(run.id, seq);
       } else {
         const place = { syncId: sync.id, runId: run.id, seq, shape: layout };
-        await snapshots.commit({ ...place, accepted, ...rest, chunk: held.get(seq) });
+        await told.commit({ ...place, accepted, ...rest, chunk: held.get(seq) });
       }
       held.delete(seq);
     },
@@ -120,8 +120,8 @@ async function* allEntries(
   }
 }
 
-async function* toldLines(snapshots: Snapshots, syncId: number): AsyncGenerator<Buffer> {
-  for await (const chunk of snapshots.chunks(syncId)) {
+async function* toldLines(told: Told, syncId: number): AsyncGenerator<Buffer> {
+  for await (const chunk of told.chunks(syncId)) {
     yield await chunk.lines();
   }
 }
@@ -130,15 +130,11 @@ async function* toldLines(snapshots: Snapshots, syncId: number): AsyncGenerator<
  * A run ends before its plan does: what was handed over, and is not known to have arrived or not, is remembered as
  * something that the destination may have.
  */
-export async function leaveInDoubt(
-  { plans, snapshots }: DeliverParts,
-  run: Run,
-  layout: Layout,
-): Promise<void> {
+export async function leaveInDoubt({ plans, told }: DeliverParts, run: Run, layout: Layout): Promise<void> {
   for await (const { seq, state } of plans.read(run.id)) {
     if (state === 'sending') {
       const place = { syncId: run.syncId, runId: run.id, seq, shape: layout };
-      await snapshots.commit({ ...place, accepted: new Set(), doubtful: 'all' });
+      await told.commit({ ...place, accepted: new Set(), doubtful: 'all' });
     }
   }
 }

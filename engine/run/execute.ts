@@ -62,6 +62,7 @@ export async function executeRun(parts: ExecuteParts, run: Run, signal: AbortSig
     if (sync.resend && run.scope === 'changes') {
       await noteResent(parts.db, sync.id, sync.version);
     }
+    await parts.told.settle(sync.id, signal);
     await end(parts, run, sync, { counts, error: null }, signal);
     return 'done';
   } catch (thrown) {
@@ -79,6 +80,7 @@ export async function executeRun(parts: ExecuteParts, run: Run, signal: AbortSig
       parts.log.error({ run: run.id, sync: sync.name, stack: stackOf(error) }, 'run failed by a bug of ours');
     }
     await concede(parts, run, sync);
+    await parts.told.settle(sync.id, signal);
     await end(parts, run, sync, { counts: {}, error: toRunError(error) }, signal);
     return 'failed';
   }

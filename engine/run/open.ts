@@ -4,6 +4,7 @@ import type { Query, Reading } from '../contracts/source.ts';
 import type { PlanRequest } from '../frameworks/framework.ts';
 import type { Shape, SnapshotChunk } from '../planner/chunks.ts';
 import { numberedLines } from '../planner/numbered.ts';
+import { sortedLines } from '../planner/sort.ts';
 import { firingLines, type Observation } from '../planner/threshold.ts';
 import { writeMoment } from '../planner/window.ts';
 import { proveSelect } from '../sql/guard.ts';
@@ -78,6 +79,11 @@ export interface Opened {
   abandon(): Promise<void>;
 }
 
+/** The rows in key order: sorted here where the source leaves that to us. */
+function inKeyOrder({ lines, order, sorted }: Reading): AsyncIterable<Uint8Array> {
+  return sorted || order.length === 0 ? lines : sortedLines(lines, order);
+}
+
 async function abandon(reading: Reading): Promise<void> {
   await reading.lines[Symbol.asyncIterator]().return?.();
 }
@@ -114,7 +120,7 @@ export async function openReading(
     }
     return {
       shape: shapeOf(reading.order, request.columns, request.watched),
-      lines: reading.lines,
+      lines: inKeyOrder(reading),
       abandon: () => abandon(reading),
     };
   }
@@ -125,7 +131,7 @@ export async function openReading(
   const keyless = !counting && model.key.length === 0;
   const columns = keyless ? ['row', ...request.columns] : request.columns;
   const lines = firingLines({
-    lines: reading.lines,
+    lines: inKeyOrder(reading),
     keyWidth: keyless ? 0 : reading.order.length,
     valueAt: request.columns.indexOf(counting ? 'count' : (threshold.column ?? '')),
     threshold,

@@ -9,13 +9,14 @@ import { insertHold } from '../store/holds.ts';
 import type { Model } from '../store/models.ts';
 import { keepObservations } from '../store/observations.ts';
 import { enterState, type Run, type RunCounts, stopRun } from '../store/runs.ts';
-import type { Snapshots } from '../store/snapshots.ts';
 import { noteWrote, type Sync } from '../store/syncs.ts';
+import type { Inside, Told } from '../warehouse/index.ts';
+import type { Differing } from '../warehouse/told.ts';
 import { beginHere, nothingTold, type Opened, type OpenParts, openReading, sinceOf } from './open.ts';
 
 export interface ReadParts extends OpenParts, HoldParts {
   readonly db: Db;
-  readonly snapshots: Snapshots;
+  readonly told: Told;
 }
 
 /** How the lines of a plan are laid out, and whether the snapshot follows it. */
@@ -36,8 +37,9 @@ export type Read = {
 };
 
 /**
- * Reads the model once, in key order, and stores the plan: what differs from what was told so far. Begins anew when
- * an earlier attempt was interrupted. The source is closed to us before anything is delivered.
+ * Compares the model with what was told so far, and stores the plan: what differs. The model is read once, in key order,
+ * or, where its rows are compared inside the warehouse, what differs is read. Begins anew when an earlier attempt was
+ * interrupted. The source is closed to us before anything is delivered.
  */
 export async function readModel(
   parts: ReadParts,
@@ -47,16 +49,93 @@ export async function readModel(
   const { run, sync, model } = job;
   const request = job.framework.request(sync, model);
   const seen = new Map<string, Observation>();
+  const limits = { timeoutMs: parts.readTimeoutMs, signal };
+  const inside = await parts.told.inside({ sync, model, request }, limits);
+  const everything = run.scope === 'everything' || sync.resend;
+  await parts.plans.clear(run.id);
+  if (inside !== undefined) {
+    if (takesAsKnown(job, request, inside.known)) {
+      return takenInside(job, request, inside);
+    }
+    const differing = await inside.compare({ id: run.id, everything });
+    return closing(differing, async () => {
+      const counts = await planned(parts, run, request, { ...differing, everything, signal });
+      const untouched = differing.untouched();
+      counts.rows += untouched;
+      counts.unchanged += untouched;
+      return stored(parts, { ...job, request, shape: differing.shape, counts, seen });
+    });
+  }
   const since = await sinceOf(parts, job, request);
   const opened = await openReading(parts, { request, model, sync, since, seen }, signal);
-  await parts.plans.clear(run.id);
+  return closing(opened, async () => {
+    const { shape, lines } = opened;
+    const known = request.kind === 'everything' ? 'none' : await parts.told.prepare(sync.id, shape);
+    if (takesAsKnown(job, request, known)) {
+      await beginHere(parts, job, request);
+      const counts = await parts.told.replaceAll(sync.id, shape, (write) =>
+        baseline({ lines, shape, write, signal }),
+      );
+      return taken(layoutOf(job, request, shape), told(counts));
+    }
+    const snapshot = known === 'none' ? nothingTold() : parts.told.chunks(sync.id);
+    const counts = await planned(parts, run, request, { shape, lines, snapshot, everything, signal });
+    return stored(parts, { ...job, request, shape, counts, seen });
+  });
+}
+
+/** A result that nobody read to its end still holds its connection. */
+async function closing(opened: Pick<Opened, 'abandon'>, work: () => Promise<Read>): Promise<Read> {
   try {
-    return await compare(parts, { ...job, request, opened, seen }, signal);
+    return await work();
   } catch (error) {
-    // A result that nobody read to its end still holds its connection.
     await opened.abandon();
     throw error;
   }
+}
+
+/** Whether a run takes all rows as told and says nothing. */
+function takesAsKnown(
+  { run }: { readonly run: Run },
+  { silentFirst }: PlanRequest,
+  known: 'none' | 'ready',
+): boolean {
+  return run.scope === 'baseline' || (known === 'none' && silentFirst && run.scope === 'changes');
+}
+
+async function takenInside(
+  job: { readonly sync: Sync },
+  request: PlanRequest,
+  inside: Inside,
+): Promise<Read> {
+  const rows = await inside.takeAll();
+  const counts = { rows, before: 0, changed: 0, removed: 0, nullKeys: 0, duplicateKeys: 0 };
+  return taken(layoutOf(job, request, inside.shape), counts);
+}
+
+function taken(layout: Layout, counts: RunCounts): Read {
+  return { layout, counts: { ...counts, added: 0, baseline: true }, next: 'done' };
+}
+
+function layoutOf({ sync }: { readonly sync: Sync }, { kind }: PlanRequest, shape: Shape): Layout {
+  return { ...shape, kind, version: sync.version };
+}
+
+/** Makes the plan and stores it. */
+async function planned(
+  { plans }: ReadParts,
+  run: Run,
+  { kind }: PlanRequest,
+  input: Pick<Differing, 'shape' | 'lines' | 'snapshot'> & {
+    readonly everything: boolean;
+    readonly signal: AbortSignal;
+  },
+): Promise<PlanCounts> {
+  return plan({
+    ...input,
+    silentRemovals: kind === 'window',
+    write: (chunk) => plans.save(run.id, chunk),
+  });
 }
 
 interface Comparing {
@@ -65,37 +144,19 @@ interface Comparing {
   readonly model: Model;
   readonly framework: Framework;
   readonly request: PlanRequest;
-  readonly opened: Opened;
+  readonly shape: Shape;
+  readonly counts: PlanCounts;
   readonly seen: ReadonlyMap<string, Observation>;
 }
 
-async function compare(
+/** Notes what the plan comes to, and whether it may go on. */
+async function stored(
   parts: ReadParts,
-  { run, sync, model, framework, request, opened: { shape, lines }, seen }: Comparing,
-  signal: AbortSignal,
+  { run, sync, model, framework, request, shape, counts, seen }: Comparing,
 ): Promise<Read> {
-  const layout = { ...shape, kind: request.kind, version: sync.version };
-  const known = request.kind === 'everything' ? 'none' : await parts.snapshots.prepare(sync.id, shape);
-  if (run.scope === 'baseline' || (known === 'none' && request.silentFirst && run.scope === 'changes')) {
-    await beginHere(parts, { run, sync, model }, request);
-    const counts = await parts.snapshots.replaceAll(sync.id, shape, (write) =>
-      baseline({ lines, shape, write, signal }),
-    );
-    return { layout, counts: { ...told(counts), added: 0, baseline: true }, next: 'done' };
-  }
-  const snapshot = known === 'none' ? nothingTold() : parts.snapshots.chunks(sync.id);
-  const window = request.kind === 'window';
-  const counts = await plan({
-    lines,
-    shape,
-    snapshot,
-    everything: run.scope === 'everything' || sync.resend,
-    silentRemovals: window,
-    write: (chunk) => parts.plans.save(run.id, chunk),
-    signal,
-  });
+  const layout = layoutOf({ sync }, request, shape);
   // What falls out of the window is no change that anybody would speak of.
-  const totals = window ? { ...told(counts), changed: 0, removed: 0 } : told(counts);
+  const totals = request.kind === 'window' ? { ...told(counts), changed: 0, removed: 0 } : told(counts);
   const reasons = await reasonsNow(parts, { sync, framework, request, counts: totals });
   const hold =
     reasons.length === 0
@@ -122,9 +183,9 @@ async function compare(
 /** Why the plan has to be looked at first. Where there is nothing to write there is nothing to ask. */
 async function reasonsNow(
   parts: ReadParts,
-  planned: Pick<Comparing, 'sync' | 'framework' | 'request'> & { readonly counts: RunCounts },
+  of: Pick<Comparing, 'sync' | 'framework' | 'request'> & { readonly counts: RunCounts },
 ): Promise<readonly string[]> {
-  const { sync, framework, request, counts } = planned;
+  const { sync, framework, request, counts } = of;
   const totals = totalsOf(counts);
   return writes(request, counts)
     ? reasonsFor(parts.db, { sync, totals, objection: framework.objection(sync, totals) })

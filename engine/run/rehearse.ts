@@ -1,12 +1,13 @@
 import { encodeLine } from '../contracts/lines.ts';
 import { Rehearsal } from '../delivery/rehearsal.ts';
-import type { Framework, PlannedRun, PlanTotals } from '../frameworks/framework.ts';
+import type { Framework, PlannedRun, PlanRequest, PlanTotals } from '../frameworks/framework.ts';
 import { decodeEntries, type PlanEntry } from '../planner/chunks.ts';
 import { plan } from '../planner/plan.ts';
 import type { Model } from '../store/models.ts';
 import type { Run } from '../store/runs.ts';
 import type { Sync } from '../store/syncs.ts';
-import { nothingTold, openReading, sinceOf } from './open.ts';
+import type { Differing } from '../warehouse/told.ts';
+import { nothingTold, type Opened, openReading, sinceOf } from './open.ts';
 import type { ReadParts } from './read.ts';
 
 /** What a run would do. Counts are of the whole plan; the rest is of the changes that were looked at. */
@@ -40,17 +41,15 @@ export async function rehearseRun(
   const framework = make(rehearsal);
   const run = madeUp(sync, parts.now());
   const request = framework.request(sync, model);
-  const since = await sinceOf(parts, { run, sync, model }, request);
-  const opened = await openReading(parts, { request, model, sync, since }, signal);
+  const opened = await openedFor(parts, { run, sync, model, request }, signal);
   const chunks: (readonly PlanEntry[])[] = [];
   let lookedAt = 0;
   try {
-    const known =
-      request.kind === 'everything' ? 'none' : await parts.snapshots.prepare(sync.id, opened.shape);
+    const known = request.kind === 'everything' ? 'none' : await parts.told.prepare(sync.id, opened.shape);
     const counts = await plan({
       lines: opened.lines,
       shape: opened.shape,
-      snapshot: known === 'none' ? nothingTold() : parts.snapshots.chunks(sync.id),
+      snapshot: known === 'none' ? nothingTold() : (opened.snapshot ?? parts.told.chunks(sync.id)),
       everything: sync.resend,
       silentRemovals: request.kind === 'window',
       write: async (chunk) => {
@@ -62,9 +61,10 @@ export async function rehearseRun(
       },
       signal,
     });
+    const untouched = opened.untouched?.() ?? 0;
     const totals = {
-      rows: counts.rows,
-      before: counts.unchanged + counts.changed + counts.removed,
+      rows: counts.rows + untouched,
+      before: counts.unchanged + counts.changed + counts.removed + untouched,
       added: counts.added,
       // What falls out of the window is no change that anybody would speak of.
       changed: request.kind === 'window' ? 0 : counts.changed - counts.silent,
@@ -85,6 +85,26 @@ export async function rehearseRun(
     await opened.abandon();
     throw error;
   }
+}
+
+/** The rows to plan from: all of the model, or what differs, where that is found inside the warehouse. */
+async function openedFor(
+  parts: ReadParts,
+  {
+    run,
+    sync,
+    model,
+    request,
+  }: Pick<PlannedRun, 'run' | 'sync' | 'model'> & { readonly request: PlanRequest },
+  signal: AbortSignal,
+): Promise<Opened & Partial<Differing>> {
+  const limits = { timeoutMs: parts.readTimeoutMs, signal };
+  const differing = await parts.told.look({ sync, model, request }, sync.resend, limits);
+  if (differing !== undefined) {
+    return differing;
+  }
+  const since = await sinceOf(parts, { run, sync, model }, request);
+  return openReading(parts, { request, model, sync, since }, signal);
 }
 
 /** What these rows would become, as if they were all new: what a form shows before there is a sync. */
@@ -158,8 +178,8 @@ function plannedOf({ totals, chunks, told, ...rest }: Planning, columns: readonl
   };
 }
 
-async function* toldLines(parts: Pick<ReadParts, 'snapshots'>, syncId: number): AsyncGenerator<Buffer> {
-  for await (const chunk of parts.snapshots.chunks(syncId)) {
+async function* toldLines(parts: Pick<ReadParts, 'told'>, syncId: number): AsyncGenerator<Buffer> {
+  for await (const chunk of parts.told.chunks(syncId)) {
     yield await chunk.lines();
   }
 }

@@ -201,7 +201,8 @@ export async function keepProgressMessage(sql: Sql, id: number, message: Message
 export async function pruneRuns(db: Db, now: Date): Promise<void> {
   await db.query(
     `delete from plan_chunks p using runs r where p.run_id = r.id and r.state in ('done', 'failed')
-       and (r.finished_at < $1::timestamptz - interval '30 days' or r.layout->>'kind' = 'everything')`,
+       and (r.finished_at < $1::timestamptz - interval '30 days' or r.layout->>'kind' = 'everything')
+       and not exists (select from warehouse_states w where w.run_id = r.id)`,
     [now],
   );
   await db.query(

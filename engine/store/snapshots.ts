@@ -37,6 +37,8 @@ export interface Snapshots {
   /** The row told last under a key, by column name. */
   get(syncId: number, key: readonly string[]): Promise<Readonly<Record<string, string | null>> | undefined>;
   forget(syncId: number): Promise<void>;
+  /** Whether anything was told, under whatever key. */
+  has(syncId: number): Promise<boolean>;
 }
 
 const headsPerPage = 500;
@@ -50,6 +52,7 @@ export function createSnapshots(db: Db): Snapshots {
     replaceAll: (syncId, shape, fill) => replaceAll(db, syncId, shape, fill),
     commit: (commit) => db.transaction((sql) => commitChunk(sql, commit)),
     get: (syncId, key) => get(db, syncId, key),
+    has: async (syncId) => (await headOf(db, syncId)) !== undefined,
     forget: (syncId) =>
       db.transaction(async (sql) => {
         await sql.query('delete from snapshot_chunks where sync_id = $1', [syncId]);

@@ -2,8 +2,9 @@ import type { Sql } from '../contracts/db.ts';
 import { ActivateError, type ErrorCode } from '../contracts/errors.ts';
 import type { MessageRef } from '../contracts/refs.ts';
 import { nearest } from '../template/nearest.ts';
+import { dropState } from './warehouse-states.ts';
 
-export type FrameworkId = 'objects' | 'events' | 'notify' | 'audiences' | 'files' | 'tasks';
+export type FrameworkId = 'objects' | 'events' | 'notify' | 'audiences' | 'files' | 'tasks' | 'mail';
 
 /** Why a sync fails, as said when it broke, and the card that said so. */
 export interface Failure {
@@ -206,6 +207,7 @@ export async function noteResent(sql: Sql, id: number, version: number): Promise
 }
 
 export async function deleteSync(sql: Sql, id: number): Promise<void> {
+  await dropState(sql, id);
   await sql.query('delete from syncs where id = $1', [id]);
 }
 

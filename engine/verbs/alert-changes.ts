@@ -124,7 +124,7 @@ export async function storeAlert(
   const asked = { sourceId: source.id, sql: draft.sql, key: draft.key };
   if (sync !== undefined && before !== undefined && asksOtherRows(before, asked)) {
     // Another query gives other rows: they are taken as known again, and none of them is news.
-    await parts.snapshots.forget(sync.id);
+    await parts.told.forget(sync.id);
   }
   await parts.db.transaction(async (sql) => {
     const model = await saveModel(sql, { ...asked, name: before?.name ?? draft.name, columns });

@@ -38,7 +38,7 @@ export function cardVerbs(parts: VerbParts): Services['cards'] {
       const model = await modelById(parts.db, sync.modelId);
       const key = model.key.length > 1 ? delivery.key.split(' / ') : [delivery.key];
       const [row, history, reactions] = await Promise.all([
-        parts.snapshots.get(sync.id, key),
+        parts.told.get(sync.id, key),
         deliveriesOf(parts.db, sync.id, delivery.key, 20),
         reactionsTo(parts.db, sync.id, [delivery.key], parts.now()),
       ]);

@@ -8,12 +8,13 @@ import type { Log } from '../contracts/log.ts';
 import { formatTarget, type PlatformId } from '../contracts/refs.ts';
 import type { Rehearsal } from '../delivery/rehearsal.ts';
 import type { Framework } from '../frameworks/framework.ts';
+import type { UnsubscribeLinks } from '../mail/unsubscribe.ts';
 import type { Outbox } from '../messages/outbox.ts';
 import type { RunQueue } from '../queue.ts';
 import type { Vault } from '../secrets.ts';
 import type { People } from '../store/people.ts';
-import type { Snapshots } from '../store/snapshots.ts';
 import type { FrameworkId } from '../store/syncs.ts';
+import type { Told } from '../warehouse/index.ts';
 
 /** What the verbs are made with. */
 export interface VerbParts {
@@ -25,10 +26,11 @@ export interface VerbParts {
   readonly people: People;
   readonly outbox: Outbox;
   readonly queue: Pick<RunQueue, 'add'>;
-  readonly snapshots: Snapshots;
+  readonly told: Told;
   /** The frameworks, made to rehearse. */
   readonly frameworks: (rehearsal: Rehearsal) => ReadonlyMap<FrameworkId, Framework>;
   readonly publicUrl: string | undefined;
+  readonly links: UnsubscribeLinks;
   /** The least role that may see personal data. */
   readonly personalDataRole: Role;
   readonly now: () => Date;

@@ -191,7 +191,7 @@ export async function storeSync(
   const anew = sync !== undefined && (destination.id !== sync.destinationId || otherKey);
   if (anew) {
     // What was told elsewhere, or under other keys, was not told here.
-    await parts.snapshots.forget(sync.id);
+    await parts.told.forget(sync.id);
   }
   await parts.db.transaction(async (sql) => {
     const model = await saveModel(sql, {
@@ -214,8 +214,9 @@ export async function storeSync(
     if (sync === undefined) {
       await insertSync(sql, { ...kept, name, framework: draft.framework, createdBy: Number(by.id) });
     } else {
-      // Our database keeps the names of settings in an order of its own.
-      await updateSync(sql, sync.id, { ...kept, resend: !isDeepStrictEqual(settings, sync.settings), anew });
+      // Our database keeps the names of settings in an order of its own. Another text is no reason to write to all again.
+      const resend = draft.framework !== 'mail' && !isDeepStrictEqual(settings, sync.settings);
+      await updateSync(sql, sync.id, { ...kept, resend, anew });
     }
     await outdateHolds(sql, await syncsOfModel(sql, model.id), by);
     await record(sql);
@@ -257,5 +258,6 @@ export async function verified(
     columns,
     key: draft.key,
     timeZone: draft.schedule.timeZone,
+    publicUrl: parts.publicUrl,
   });
 }

@@ -4,6 +4,7 @@ import { decodeLine, sortKey } from '../planner/keys.ts';
 import type { Layout } from '../run/read.ts';
 import type { Why, WhyStep } from '../services.ts';
 import { deliveriesOf } from '../store/deliveries.ts';
+import { mailsOf } from '../store/mails.ts';
 import { modelById } from '../store/models.ts';
 import { rejectionOf } from '../store/rejections.ts';
 import type { Sync } from '../store/syncs.ts';
@@ -28,17 +29,18 @@ const mostRuns = 200;
  * are not in it.
  */
 export async function whyOf(parts: VerbParts, sync: Sync, key: string): Promise<Why> {
-  const { db, snapshots } = parts;
+  const { db, told } = parts;
   const model = await modelById(db, sync.modelId);
   const values = model.key.length > 1 ? key.split(' / ') : [key];
-  const [row, rejection, tasks, messages, steps] = await Promise.all([
-    snapshots.get(sync.id, values),
+  const [row, rejection, tasks, messages, mails, steps] = await Promise.all([
+    told.get(sync.id, values),
     rejectionOf(db, sync.id, key),
     tasksOf(db, sync.id, [key]),
     deliveriesOf(db, sync.id, key, 20),
+    mailsOf(db, sync.id, key, 20),
     stepsOf(parts, sync, key, values),
   ]);
-  return { sync, key, row, rejection, task: tasks.get(key), messages, steps };
+  return { sync, key, row, rejection, task: tasks.get(key), messages, mails, steps };
 }
 
 async function stepsOf(

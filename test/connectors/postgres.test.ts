@@ -16,6 +16,9 @@ const nothing: Values<typeof postgres.config> = {
   user: undefined,
   password: undefined,
   tls: undefined,
+  plannerSchema: undefined,
+  planner: undefined,
+  logs: undefined,
 };
 
 let fresh: FreshDb;

@@ -7,8 +7,10 @@ import type { Column } from '../../engine/contracts/source.ts';
 import { createAudiences } from '../../engine/frameworks/audiences.ts';
 import { createEvents } from '../../engine/frameworks/events.ts';
 import { createFiles } from '../../engine/frameworks/files.ts';
+import { createMail } from '../../engine/frameworks/mail.ts';
 import { createObjects } from '../../engine/frameworks/objects.ts';
 import { createTasks } from '../../engine/frameworks/tasks.ts';
+import { createUnsubscribeLinks } from '../../engine/mail/unsubscribe.ts';
 import { Outbox, type Patience } from '../../engine/messages/outbox.ts';
 import { type ExecuteParts, executeRun } from '../../engine/run/execute.ts';
 import { createVault } from '../../engine/secrets.ts';
@@ -25,8 +27,8 @@ import {
   requestRun,
   runById,
 } from '../../engine/store/runs.ts';
-import { createSnapshots } from '../../engine/store/snapshots.ts';
 import { insertSync, type Sync } from '../../engine/store/syncs.ts';
+import { createTold } from '../../engine/warehouse/index.ts';
 import { silentLog } from './log.ts';
 import { type Cell, memoryConnector, World } from './memory.ts';
 import { type FreshDb, freshDb } from './postgres.ts';
@@ -201,20 +203,27 @@ export async function startRig(
     const lived = mortal(db, life);
     const senders = sendersFor(life);
     const patience = how.patience ?? { attempts: 3, firstWaitMs: 10, longestWaitMs: 60_000 };
-    const delivery = { db: lived, connections, sleep, patience };
+    const links = createUnsubscribeLinks(vault, 'https://activate.example');
+    const delivery = { db: lived, connections, sleep, patience, links };
     return {
       db: lived,
       now,
       connections,
       readTimeoutMs: 10_000,
       plans: createPlans(lived),
-      snapshots: createSnapshots(lived),
+      told: createTold({
+        db: lived,
+        connections,
+        plans: createPlans(lived),
+        readTimeoutMs: 10_000,
+        log: silentLog,
+      }),
       log: silentLog,
       outbox: new Outbox({ db: lived, senders, log: silentLog, now, sleep, patience }),
       senders,
       people: new People(lived, { admins: [], defaultRole: 'viewer' }),
       frameworks: new Map(
-        [createObjects, createEvents, createAudiences, createFiles, createTasks].map((create) => {
+        [createObjects, createEvents, createAudiences, createFiles, createTasks, createMail].map((create) => {
           const framework = create(delivery);
           return [framework.id, framework];
         }),

@@ -1,0 +1,86 @@
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { Values } from '../../engine/contracts/form.ts';
+import type { Scratch } from '../../engine/contracts/scratch.ts';
+import type { Column, KeyOrder, Limits } from '../../engine/contracts/source.ts';
+import { quoted } from './catalog.ts';
+import type { config } from './config.ts';
+import { writesElsewhere } from './rights.ts';
+import type { Session } from './session.ts';
+
+/** How a key column is sorted: integers as numbers, all else by the bytes of its text. */
+export function orderOf(column: Column): KeyOrder {
+  return /^(smallint|integer|bigint)$/.test(column.native) ? 'numeric' : 'bytes';
+}
+
+/** The planner schema that a connection names; undefined when it names none. Throws CONFIG_INVALID for what can't be one. */
+export function scratchOf(
+  session: Session,
+  { plannerSchema, planner, logs }: Pick<Values<typeof config>, 'plannerSchema' | 'planner' | 'logs'>,
+): Scratch | undefined {
+  if (plannerSchema === undefined) {
+    return undefined;
+  }
+  if (
+    !/^[a-z_][a-z0-9_]{0,40}$/.test(plannerSchema) ||
+    /^pg_|^(public|information_schema)$/.test(plannerSchema)
+  ) {
+    const message = 'This is not a name for a schema of its own.';
+    throw new ActivateError('CONFIG_INVALID', message, {
+      fix: 'Use lower-case letters, digits and _, as activate_planner.',
+      fields: { plannerSchema: message },
+    });
+  }
+  const schema = quoted(plannerSchema);
+  return {
+    choice: planner ?? 'automatic',
+    logs: logs === 'yes',
+    table: (name) => `${schema}.${quoted(name)}`,
+    textOf,
+    orderOf,
+    lacking: (limits) => lacking(session, plannerSchema, limits),
+    run: (statement, limits) => session.run(statement, limits),
+  };
+}
+
+/** The text that COPY writes: what a type's own output function gives, which for some is not what a cast gives. */
+function textOf(column: Column, expression: string): string {
+  return /^(text|character varying|smallint|integer|bigint|numeric|date|uuid|jsonb?$|timestamp)/.test(
+    column.native,
+  )
+    ? `${expression}::text`
+    : `CASE WHEN num_nulls(${expression}) = 0 THEN format('%s', ${expression}) END`;
+}
+
+async function lacking(session: Session, schema: string, limits: Limits): Promise<readonly string[]> {
+  const name = quoted(schema);
+  const state = await session.read(limits, async (reader) => {
+    const { rows } = await reader.ask(
+      `SELECT (SELECT has_schema_privilege(n.oid, 'CREATE') AND has_schema_privilege(n.oid, 'USAGE') FROM pg_namespace n WHERE nspname = $1)::text,
+              has_database_privilege(current_database(), 'CREATE')::text, quote_ident(current_user::text),
+              (current_setting('default_transaction_read_only')::bool OR pg_is_in_recovery())::text`,
+      [schema],
+    );
+    const { rows: elsewhere } = await reader.ask(writesElsewhere(schema));
+    return { row: rows[0] ?? [], elsewhere: elsewhere[0]?.[0] === 'true' };
+  });
+  const [usable, mayCreate, role, readOnly] = state.row;
+  if (readOnly === 'true') {
+    return ['The server or the role is set to read only, so that no planner schema can be kept there.'];
+  }
+  if (state.elsewhere) {
+    return [
+      `The role can change data outside of ${schema}. Rows are compared inside the warehouse only by a role that can't: there a query runs in a transaction that may write. Make a role of its own that reads what it needs and owns ${schema}.`,
+    ];
+  }
+  if (usable === null && mayCreate === 'true') {
+    await session.run(`CREATE SCHEMA IF NOT EXISTS ${name}`, limits);
+    return [];
+  }
+  return usable === 'true'
+    ? []
+    : [
+        usable === null
+          ? `There is no schema ${schema}. An administrator makes it: create schema ${name} authorization ${role};`
+          : `The role may not make tables in ${schema}. An administrator lets it: grant usage, create on schema ${name} to ${role};`,
+      ];
+}
