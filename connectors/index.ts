@@ -3,6 +3,7 @@ import { amplitude } from './amplitude/index.ts';
 import { anaplan } from './anaplan/index.ts';
 import { asana } from './asana/index.ts';
 import { azureBlob } from './azure-blob/index.ts';
+import { bigquery } from './bigquery/index.ts';
 import { braze } from './braze/index.ts';
 import { facebook } from './facebook/index.ts';
 import { folder } from './folder/index.ts';
@@ -24,7 +25,9 @@ import { salesforce } from './salesforce/index.ts';
 import { sendgrid } from './sendgrid/index.ts';
 import { sfmc } from './sfmc/index.ts';
 import { sftp } from './sftp/index.ts';
+import { smtp } from './smtp/index.ts';
 import { snapchat } from './snapchat/index.ts';
+import { snowflake } from './snowflake/index.ts';
 import { tiktok } from './tiktok/index.ts';
 import { webhook } from './webhook/index.ts';
 import { zendesk } from './zendesk/index.ts';
@@ -37,6 +40,7 @@ export const connectors = [
   anaplan,
   asana,
   azureBlob,
+  bigquery,
   braze,
   facebook,
   folder,
@@ -57,7 +61,9 @@ export const connectors = [
   sendgrid,
   sfmc,
   sftp,
+  smtp,
   snapchat,
+  snowflake,
   tiktok,
   zendesk,
 ] as const satisfies readonly Connector[];

@@ -1,0 +1,81 @@
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { Scratch } from '../../engine/contracts/scratch.ts';
+import type { Limits } from '../../engine/contracts/source.ts';
+import type { Planner } from './config.ts';
+import { literal, quoted, written } from './names.ts';
+import type { Session } from './session.ts';
+import { orderOf, textOf } from './text.ts';
+
+/** A schema of Snowflake as a place of ours. Names are in capital letters, so that people need no quotes for them. */
+export function scratchOf(session: Session, planner: Planner): Scratch {
+  const schema = [planner.database, planner.schema].map(quoted).join('.');
+  const table = (name: string): string => `${schema}.${quoted(name.toUpperCase())}`;
+  const run = (statement: string, limits: Limits): Promise<void> => carryOut(session, statement, limits);
+  return {
+    choice: planner.choice,
+    logs: planner.logs,
+    table,
+    textOf,
+    orderOf,
+    lacking: (limits) => lacking(session, planner, table('activate_check'), limits),
+    run,
+  };
+}
+
+async function carryOut(session: Session, statement: string, limits: Limits): Promise<void> {
+  const followed = session.begin(statement, limits);
+  try {
+    await followed.result;
+  } finally {
+    await followed.stop();
+  }
+}
+
+async function lacking(
+  session: Session,
+  { database, schema }: Planner,
+  probe: string,
+  limits: Limits,
+): Promise<readonly string[]> {
+  const path = [database, schema].map(written).join('.');
+  const role = session.login.role === undefined ? '…' : written(session.login.role);
+  const { columns, rows } = await session.ask(
+    `SHOW TERSE SCHEMAS LIKE ${literal(schema)} IN DATABASE ${quoted(database)}`,
+    limits,
+  );
+  const at = columns.findIndex(({ name }) => name === 'name');
+  // What is given to LIKE is a pattern.
+  const isThere = rows.some((row) => row[at] === schema);
+  const made =
+    isThere ||
+    (await isAllowed(() =>
+      carryOut(session, `CREATE SCHEMA IF NOT EXISTS ${quoted(database)}.${quoted(schema)}`, limits),
+    ));
+  if (!made) {
+    return [
+      `There is no schema ${path} that the role sees, and it may not make it. Somebody who may runs: CREATE SCHEMA IF NOT EXISTS ${path}; GRANT USAGE, CREATE TABLE ON SCHEMA ${path} TO ROLE ${role};`,
+    ];
+  }
+  const writes = await isAllowed(async () => {
+    await carryOut(session, `CREATE OR REPLACE TRANSIENT TABLE ${probe} (X VARCHAR)`, limits);
+    await carryOut(session, `DROP TABLE IF EXISTS ${probe}`, limits);
+  });
+  return writes
+    ? []
+    : [
+        `The role may not make tables in ${path}. Somebody who may runs: GRANT USAGE, CREATE TABLE ON SCHEMA ${path} TO ROLE ${role};`,
+      ];
+}
+
+/** Snowflake says of what a role may not see that it does not exist. */
+async function isAllowed(work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (error instanceof ActivateError && /^(SQL_FAILED|PERMISSION_DENIED)$/.test(error.code)) {
+      return false;
+    }
+    throw error;
+  }
+}
