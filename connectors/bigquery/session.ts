@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import type { ConnectorContext } from '../../engine/contracts/connector.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { type Http, withToken } from '../../engine/contracts/http.ts';
+import { grantedToken } from '../../engine/contracts/oauth.ts';
+import type { Limits } from '../../engine/contracts/source.ts';
+import { withoutSemicolon } from '../../engine/contracts/sql.ts';
+import type { Login } from './config.ts';
+import { type Asked, canceled, explain, overBilled } from './errors.ts';
+import { type Job, read, startJob, type Wanted, type Way } from './job.ts';
+import type { SchemaField } from './text.ts';
+
+/** A statement of ours around a person's query. */
+export interface Wrapped {
+  readonly before: string;
+  readonly sql: string;
+  readonly after: string;
+}
+
+export interface TableReference {
+  readonly projectId: string;
+  readonly datasetId: string;
+  readonly tableId: string;
+}
+
+/** What a dry run tells of a query that is one SELECT. */
+export interface Proof {
+  readonly fields: readonly SchemaField[];
+  readonly tables: readonly TableReference[];
+  /** That would be billed, where BigQuery knows. */
+  readonly estimate: number | undefined;
+}
+
+export interface Session extends Way {
+  /** Reads what is needed of an answer. Throws when it is an error. */
+  ask<T extends z.ZodType>(shape: T, request: Wanted, asked: Asked): Promise<z.output<T>>;
+  /** A dry run, which costs nothing. Throws SQL_UNSAFE when it is anything but one SELECT. */
+  prove(text: string | Wrapped, limits: Limits): Promise<Proof>;
+  /** Starts a SELECT of ours, once it is proven that it is one and would not be billed for too much. */
+  select(text: Wrapped, limits: Limits): Promise<Job>;
+  /** Starts a statement of ours that may write. */
+  start(statement: string, limits: Limits): Promise<Job>;
+}
+
+/** By how much BigQuery's own time limit is behind ours. */
+const graceMs = 5000;
+
+const field: z.ZodType<SchemaField> = z.lazy(() =>
+  z.object({
+    name: z.string(),
+    type: z.string(),
+    mode: z.string().optional(),
+    fields: z.array(field).optional(),
+    precision: z.string().optional(),
+    scale: z.string().optional(),
+    maxLength: z.string().optional(),
+  }),
+);
+
+const table = z.object({ projectId: z.string(), datasetId: z.string(), tableId: z.string() });
+
+const dryRun = z.object({
+  statistics: z.object({
+    query: z.object({
+      statementType: z.string().default('something unknown'),
+      schema: z.object({ fields: z.array(field).default([]) }).default({ fields: [] }),
+      referencedTables: z.array(table).default([]),
+      totalBytesProcessed: z.coerce.number().optional(),
+      totalBytesProcessedAccuracy: z.string().optional(),
+    }),
+  }),
+});
+
+export function createSession(
+  login: Login,
+  { http: plain, now, applicationName }: ConnectorContext,
+): Session {
+  const http: Http = withToken(plain, () => grantedToken(plain, login.grant(now())));
+  const send: Way['send'] = ({ path, signal, ...request }) =>
+    http.send({
+      ...request,
+      url: `${login.base}/${path}`,
+      repeatable: true,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  const ask: Session['ask'] = async (shape, request, asked) => {
+    const answer = await send(request).catch((thrown: unknown) => {
+      throw request.signal?.aborted === true ? canceled(thrown) : thrown;
+    });
+    if (!answer.ok) {
+      throw explain(answer, asked);
+    }
+    return read(shape, answer);
+  };
+  const labels = { activate: labelOf(applicationName) };
+  const begin = (statement: string, asked: Asked, limits: Limits): Promise<Job> => {
+    const configuration = {
+      labels,
+      jobTimeoutMs: String(Math.ceil(limits.timeoutMs) + graceMs),
+      query: { ...queryOf(statement), maximumBytesBilled: String(login.mostBytes) },
+    };
+    return startJob({ login, send }, { id: `activate_${randomUUID()}`, configuration }, asked, limits);
+  };
+  const proofOf = async (
+    text: string | Wrapped,
+    limits: Limits,
+  ): Promise<Proof & { readonly sure: boolean }> => {
+    const { statement, linesBefore } = written(text);
+    const request: Wanted = {
+      method: 'POST',
+      path: `projects/${login.project}/jobs`,
+      json: {
+        jobReference: { projectId: login.project, location: login.location },
+        configuration: { dryRun: true, labels, query: queryOf(statement) },
+      },
+      signal: limits.signal,
+    };
+    const asked = { login, timeoutMs: limits.timeoutMs, linesBefore };
+    const { query } = (await ask(dryRun, request, asked)).statistics;
+    if (query.statementType !== 'SELECT') {
+      throw new ActivateError(
+        'SQL_UNSAFE',
+        `BigQuery takes this for ${query.statementType}, not for one SELECT.`,
+        {
+          fix: 'Use a query that only reads.',
+        },
+      );
+    }
+    return {
+      fields: query.schema.fields,
+      tables: query.referencedTables,
+      estimate: query.totalBytesProcessed,
+      // For tables that are clustered it names the most that it may be, and often it is far less.
+      sure: query.totalBytesProcessedAccuracy !== 'UPPER_BOUND',
+    };
+  };
+  return {
+    login,
+    send,
+    ask,
+    prove: proofOf,
+    select: async (text, limits) => {
+      const { statement, linesBefore } = written(text);
+      const { estimate, sure } = await proofOf(text, limits);
+      const asked = { login, timeoutMs: limits.timeoutMs, linesBefore, estimate };
+      if (sure && estimate !== undefined && estimate > login.mostBytes) {
+        throw overBilled(asked);
+      }
+      return begin(statement, asked, limits);
+    },
+    start: (statement, limits) => begin(statement, { login, timeoutMs: limits.timeoutMs }, limits),
+  };
+}
+
+function queryOf(query: string): object {
+  return { query, useLegacySql: false };
+}
+
+/** Lines of their own for the person's query: it may end in a comment. */
+function written(text: string | Wrapped): { readonly statement: string; readonly linesBefore: number } {
+  if (typeof text === 'string') {
+    return { statement: withoutSemicolon(text, 'bigquery'), linesBefore: 0 };
+  }
+  const { before, sql, after } = text;
+  const statement = `${before}\n${withoutSemicolon(sql, 'bigquery')}\n${after}`;
+  return { statement, linesBefore: before.split('\n').length };
+}
+
+/** Labels take small letters, digits, `_` and `-`, at most 63. */
+function labelOf(text: string): string {
+  return text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_-]+/g, '-')
+    .slice(0, 63);
+}

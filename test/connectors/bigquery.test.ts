@@ -1,0 +1,880 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bigquery } from '../../connectors/bigquery/index.ts';
+import { connectors } from '../../connectors/index.ts';
+import type { Raw } from '../../engine/contracts/refs.ts';
+import type { Column, Limits, Reading, Source } from '../../engine/contracts/source.ts';
+import {
+  type FakeBigQuery,
+  type FakeJob,
+  type Field,
+  keyFileOf,
+  refused,
+  type Script,
+  startFakeBigQuery,
+} from '../fakes/bigquery.ts';
+import { type Opened, openFor } from '../support/connect.ts';
+
+const limits: Limits = { timeoutMs: 20_000 };
+const jobsRoute = 'POST /bigquery/v2/projects/:project/jobs';
+const resultsRoute = 'GET /bigquery/v2/projects/:project/queries/:job';
+const cancelRoute = 'POST /bigquery/v2/projects/:project/jobs/:job/cancel';
+
+let fake: FakeBigQuery;
+let opened: Opened;
+let source: Source;
+
+beforeEach(async () => {
+  fake = await startFakeBigQuery();
+  await connect();
+});
+
+afterEach(async () => {
+  await opened.close();
+  fake.expectNoUnexpected();
+  await fake.close();
+});
+
+async function connect(more: Raw = {}): Promise<void> {
+  await opened?.close();
+  opened = await openFor(bigquery, { serviceAccount: fake.state.key, baseUrl: fake.url, ...more });
+  source = opened.connection.source as Source;
+}
+
+const fields: readonly Field[] = [
+  { name: 'id', type: 'INTEGER' },
+  { name: 'name', type: 'STRING' },
+];
+
+function script(given: Partial<Script> = {}): void {
+  fake.state.scripts.push({ mark: 'shop.orders', fields, rows: [['1', 'a']], ...given });
+}
+
+const sql = 'SELECT id, name FROM shop.orders';
+const query = { sql, key: ['id'], columns: ['name'] };
+
+async function text(reading: Reading): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of reading.lines) {
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+const readAll = (given: Limits = limits): Promise<string> => source.read(query, given).then(text);
+
+function jobs(): readonly FakeJob[] {
+  return [...fake.state.jobs.values()];
+}
+
+/** Statements that were tried dry. */
+function dryRuns(): readonly string[] {
+  return fake
+    .to(jobsRoute)
+    .map(
+      (request) =>
+        request.json<{ configuration: { dryRun?: boolean; query: { query: string } } }>().configuration,
+    )
+    .filter(({ dryRun }) => dryRun === true)
+    .map((configuration) => configuration.query.query);
+}
+
+describe('bigquery: what is declared', () => {
+  it('is in the list', () => {
+    expect(connectors).toContain(bigquery);
+  });
+
+  it.each([
+    [{ serviceAccount: '{}' }, 'serviceAccount'],
+    [{ project: 'My Project' }, 'project'],
+    [{ dataProject: 'Acme' }, 'dataProject'],
+    [{ location: 'the north' }, 'location'],
+    [{ plannerSchema: 'a.b.c d' }, 'plannerSchema'],
+    [{ plannerSchema: 'X.planner' }, 'plannerSchema'],
+    [{ baseUrl: 'ftp://x' }, 'baseUrl'],
+  ])('refuses what can not be right, at its field: %j', async (more, name) => {
+    const given = { serviceAccount: fake.state.key, baseUrl: fake.url, ...more };
+
+    const error = await openFor(bigquery, given).catch((thrown: unknown) => thrown);
+
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID', fields: { [name]: expect.any(String) } });
+    expect(JSON.stringify(error) + String(error)).not.toContain('PRIVATE KEY');
+  });
+});
+
+describe('bigquery: a query', () => {
+  it('is read whole, in any order, keys first, and every value is text that SQL made', async () => {
+    script({
+      rows: [
+        ['2', 'b\tc'],
+        ['1', null],
+      ],
+    });
+
+    const reading = await source.read({ sql, key: ['id'], columns: ['name', 'id'] }, limits);
+
+    expect(reading).toMatchObject({ order: ['numeric'], sorted: false });
+    expect(await text(reading)).toBe('2\tb\\tc\n1\t\\N\n');
+    expect(jobs().map(({ statement }) => statement)).toEqual([
+      'SELECT CAST(q.`id` AS STRING) AS c1, q.`name` AS c2 FROM (\nSELECT id, name FROM shop.orders\n) AS q ',
+    ]);
+  });
+
+  it('never asks BigQuery to sort: over much data that fails with resources exceeded', async () => {
+    script();
+
+    await readAll();
+
+    expect(jobs()[0]?.statement).not.toMatch(/ORDER BY/i);
+  });
+
+  it('is tried dry before it runs, as it is and as it is sent, and the dry runs start no job', async () => {
+    script();
+
+    await readAll();
+
+    expect(dryRuns()).toEqual([sql, jobs()[0]?.statement]);
+    expect(jobs()).toHaveLength(1);
+  });
+
+  it('runs under a name of ours, with its limits and labels, in standard SQL', async () => {
+    script();
+
+    await readAll();
+
+    expect(jobs()[0]).toMatchObject({
+      id: expect.stringMatching(/^activate_[\da-f-]{36}$/),
+      configuration: {
+        jobTimeoutMs: '25000',
+        labels: { activate: 'activate-test' },
+        query: { useLegacySql: false, maximumBytesBilled: '10000000000' },
+      },
+    });
+  });
+
+  it('is previewed, counted, and may end in a semicolon and a comment', async () => {
+    script({ rows: [['1', null]] });
+    fake.state.scripts.push({ mark: 'COUNT(*)', rows: [['9007199254740991']] });
+    const written = `${sql}; -- all of them`;
+
+    expect(await source.preview(written, 5, limits)).toEqual({
+      columns: [
+        { name: 'id', type: 'number', native: 'INT64' },
+        { name: 'name', type: 'text', native: 'STRING' },
+      ],
+      rows: [['1', null]],
+    });
+    expect(await source.count(written, limits)).toBe(9007199254740991);
+    expect(jobs().map(({ statement }) => statement.split('\n').at(1))).toEqual([sql, sql]);
+    expect(jobs()[0]?.statement).toMatch(/LIMIT 5$/);
+  });
+
+  it('can be empty', async () => {
+    script({ rows: [] });
+
+    expect(await readAll()).toBe('');
+  });
+
+  it.each([
+    ['INTEGER', '12.000000', "BIGNUMERIC '12.000000'"],
+    ['TIMESTAMP', '2026-01-02T03:04:05.000006Z', "TIMESTAMP '2026-01-02T03:04:05.000006Z'"],
+    ['DATETIME', '2026-01-02T03:04:05Z', "DATETIME(TIMESTAMP '2026-01-02T03:04:05Z', 'UTC')"],
+    ['DATE', '2026-01-02T03:04:05Z', "DATE(TIMESTAMP '2026-01-02T03:04:05Z', 'UTC')"],
+    ['STRING', '2026-01-02T03:04:05Z', "'2026-01-02T03:04:05Z'"],
+  ])('is read from a watermark on, in the type of its column: %s', async (type, value, literal) => {
+    script({
+      fields: [
+        { name: 'id', type: 'INTEGER' },
+        { name: 'at', type },
+      ],
+    });
+
+    await text(
+      await source.read({ sql, key: ['id'], columns: ['at'], since: { column: 'at', value } }, limits),
+    );
+
+    expect(jobs()[0]?.statement).toMatch(/\) AS q WHERE q\.`at` >= /);
+    expect(jobs()[0]?.statement.endsWith(`>= ${literal}`)).toBe(true);
+  });
+
+  it('does not take a watermark that is SQL', async () => {
+    script();
+    const since = { column: 'id', value: "1' OR 1=1" };
+
+    await expect(source.read({ ...query, since }, limits)).rejects.toMatchObject({ code: 'BUG' });
+    expect(jobs()).toEqual([]);
+  });
+
+  it.each([
+    [
+      [
+        { name: 'a', type: 'STRING' },
+        { name: 'A', type: 'STRING' },
+      ],
+      'Two columns of the query are named “A”.',
+    ],
+    [[], 'The query has no columns.'],
+  ])('may not have columns that can not be told apart, or none', async (given, message) => {
+    script({ fields: given });
+
+    await expect(source.describe(sql, limits)).rejects.toMatchObject({ code: 'SQL_FAILED', message });
+  });
+
+  it('may not have a column without a name: BigQuery shows one, and does not know it', async () => {
+    script({ fields: [{ name: 'f0_', type: 'INTEGER' }] });
+    fake.state.scripts.push({
+      mark: 'q.`f0_`',
+      refused: refused(400, 'invalidQuery', 'Name f0_ not found inside q'),
+    });
+
+    await expect(source.describe(sql, limits)).rejects.toMatchObject({
+      code: 'SQL_FAILED',
+      message: 'A column of the query has no name: BigQuery shows it as f0_.',
+    });
+  });
+
+  it('may have a column that is really called f0_', async () => {
+    script({ fields: [{ name: 'f0_', type: 'INTEGER' }] });
+
+    expect(await source.describe(sql, limits)).toHaveLength(1);
+  });
+
+  it('may not lose a column that is used', async () => {
+    script();
+
+    await expect(source.read({ ...query, columns: ['gone'] }, limits)).rejects.toMatchObject({
+      code: 'SQL_FAILED',
+      message: 'The query has no column “gone” (any more).',
+      fix: expect.stringContaining('It has: id, name.'),
+    });
+  });
+});
+
+describe('bigquery: values', () => {
+  it.each<[Field, Partial<Column>, string]>([
+    [{ name: 'x', type: 'INTEGER' }, { type: 'number', native: 'INT64' }, 'CAST(q.`x` AS STRING)'],
+    [{ name: 'x', type: 'FLOAT' }, { type: 'number', native: 'FLOAT64' }, 'CAST(q.`x` AS STRING)'],
+    [
+      { name: 'x', type: 'NUMERIC', precision: '10', scale: '2' },
+      { type: 'number', native: 'NUMERIC(10, 2)' },
+      'CAST(q.`x` AS STRING)',
+    ],
+    [{ name: 'x', type: 'BIGNUMERIC' }, { type: 'number', native: 'BIGNUMERIC' }, 'CAST(q.`x` AS STRING)'],
+    [{ name: 'x', type: 'BOOLEAN' }, { type: 'boolean', native: 'BOOL' }, 'CAST(q.`x` AS STRING)'],
+    [{ name: 'x', type: 'STRING', maxLength: '5' }, { type: 'text', native: 'STRING(5)' }, 'q.`x`'],
+    [
+      { name: 'x', type: 'TIMESTAMP' },
+      { type: 'time', native: 'TIMESTAMP' },
+      "FORMAT_TIMESTAMP('%E4Y-%m-%d %H:%M:%E*S+00', q.`x`, 'UTC')",
+    ],
+    [
+      { name: 'x', type: 'DATETIME' },
+      { type: 'time', native: 'DATETIME' },
+      "FORMAT_DATETIME('%E4Y-%m-%d %H:%M:%E*S', q.`x`)",
+    ],
+    [{ name: 'x', type: 'DATE' }, { type: 'time', native: 'DATE' }, "FORMAT_DATE('%E4Y-%m-%d', q.`x`)"],
+    [{ name: 'x', type: 'TIME' }, { type: 'time', native: 'TIME' }, "FORMAT_TIME('%H:%M:%E*S', q.`x`)"],
+    [{ name: 'x', type: 'BYTES' }, { type: 'bytes', native: 'BYTES' }, "CONCAT(r'\\x', TO_HEX(q.`x`))"],
+    [{ name: 'x', type: 'GEOGRAPHY' }, { type: 'text', native: 'GEOGRAPHY' }, 'ST_ASTEXT(q.`x`)'],
+    [
+      { name: 'x', type: 'JSON' },
+      { type: 'json', native: 'JSON' },
+      'IF(q.`x` IS NULL, NULL, TO_JSON_STRING(q.`x`))',
+    ],
+    [
+      { name: 'x', type: 'INTEGER', mode: 'REPEATED' },
+      { type: 'json', native: 'ARRAY<INT64>' },
+      'IF(q.`x` IS NULL, NULL, TO_JSON_STRING(q.`x`))',
+    ],
+    [
+      { name: 'x', type: 'RECORD', fields: [{ name: 'a', type: 'FLOAT' }] },
+      { type: 'json', native: 'STRUCT<a FLOAT64>' },
+      'IF(q.`x` IS NULL, NULL, TO_JSON_STRING(q.`x`))',
+    ],
+  ])('are cast to their exact text: %j', async (field, column, expression) => {
+    script({ fields: [field], rows: [[null]] });
+
+    expect(await source.describe(sql, limits)).toEqual([{ name: 'x', ...column }]);
+    await text(
+      await source.read({ sql, key: [], columns: ['x'] }, limits).catch(() => Promise.reject()),
+    ).catch(() => undefined);
+    expect(jobs()[0]?.statement).toContain(`SELECT ${expression} AS c1 FROM (`);
+  });
+
+  it('are sorted as numbers when they are whole, and by the bytes of their text otherwise', async () => {
+    script({ fields: [...fields, { name: 'n', type: 'NUMERIC' }], rows: [] });
+
+    const reading = await source.read({ sql, key: ['n', 'id', 'name'], columns: [] }, limits);
+
+    expect(reading.order).toEqual(['bytes', 'numeric', 'bytes']);
+    await text(reading);
+  });
+});
+
+describe('bigquery: results in parts', () => {
+  const many = Array.from({ length: 25 }, (_, i) => [String(i), `n${i}`]);
+
+  it('are asked for one after another, by the token of the last one', async () => {
+    fake.state.rowsPerPage = 10;
+    script({ rows: many });
+
+    expect((await readAll()).split('\n')).toHaveLength(26);
+
+    const asked = fake
+      .to(resultsRoute)
+      .map(({ query: given }) => [given.get('maxResults'), given.get('pageToken')]);
+    expect(asked).toEqual([
+      ['10000', null],
+      ['10000', '10'],
+      ['10000', '20'],
+    ]);
+  });
+
+  it.each<
+    [string, (answer: Readonly<Record<string, unknown>>, page: number) => Readonly<Record<string, unknown>>]
+  >([
+    ['ends early', ({ pageToken, ...answer }, page) => (page === 2 ? answer : { ...answer, pageToken })],
+    ['has a part without rows', ({ rows, ...answer }, page) => (page === 2 ? answer : { ...answer, rows })],
+    ['changes its length', (answer, page) => (page === 2 ? { ...answer, totalRows: '24' } : answer)],
+    ['has no length', ({ totalRows, ...answer }) => answer],
+    ['gives the same part twice', (answer, page) => (page === 2 ? { ...answer, pageToken: '10' } : answer)],
+    ['is not complete any more', (answer, page) => (page === 2 ? { ...answer, jobComplete: false } : answer)],
+  ])('fail when the result %s: rows that are missing would be taken for removed', async (_, spoil) => {
+    fake.state.rowsPerPage = 10;
+    fake.state.spoil = spoil;
+    script({ rows: many });
+
+    await expect(readAll()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/^BigQuery did not give the whole result: /),
+    });
+  });
+
+  it('fail when the result has expired before all of it was read', async () => {
+    fake.state.rowsPerPage = 10;
+    script({ rows: many });
+    fake.fail(resultsRoute, (request) => {
+      const rows = many.slice(0, 10).map((row) => ({ f: row.map((v) => ({ v })) }));
+      expect(request.query.get('pageToken')).toBeNull();
+      return { json: { jobComplete: true, totalRows: '25', pageToken: '10', rows } };
+    });
+    fake.fail(resultsRoute, refused(404, 'notFound', 'Not found: Table acme-analytics:_anon.x'));
+
+    await expect(readAll()).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: 'BigQuery did not give the whole result: it is not there any more.',
+    });
+  });
+
+  it('fail when rows are of another shape', async () => {
+    script({ rows: [['1', 'a', 'more']] });
+
+    await expect(readAll()).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+  });
+
+  it('come though an answer breaks off in the middle: it is asked for again', async () => {
+    fake.state.rowsPerPage = 10;
+    script({ rows: many });
+    fake.fail(resultsRoute, 'reset', refused(503, 'backendError'));
+
+    expect((await readAll()).split('\n')).toHaveLength(26);
+  });
+
+  it('fail when an answer is cut', async () => {
+    script({ rows: many });
+    fake.fail(resultsRoute, 'done-then-garbage');
+
+    await expect(readAll()).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+  });
+});
+
+describe('bigquery: jobs', () => {
+  it('are found again when the answer to their start is lost: the same name is taken for started', async () => {
+    script();
+    // The dry runs come first.
+    fake.next(undefined, undefined, undefined, 'done-then-reset');
+
+    expect(await readAll()).toBe('1\ta\n');
+
+    expect(jobs()).toHaveLength(1);
+    expect(fake.to(jobsRoute)).toHaveLength(4);
+  });
+
+  it('are asked for in the location that they run in', async () => {
+    fake.state.location = 'europe-west3';
+    script({ holds: 1 });
+
+    expect(await readAll()).toBe('1\ta\n');
+
+    expect(fake.to(resultsRoute).map(({ query: given }) => given.get('location'))).toEqual([
+      'europe-west3',
+      'europe-west3',
+    ]);
+  });
+
+  it('run in the location of the connection where it names one, and are paid by the project that it names', async () => {
+    await connect({ location: 'US', project: 'acme-billing' });
+    script();
+
+    await readAll();
+
+    expect(jobs()[0]?.location).toBe('US');
+    expect(
+      fake.to(jobsRoute).every(({ params, path }) => path.includes('/projects/acme-billing/') && params),
+    ).toBe(true);
+  });
+
+  it('are waited for as long as they are not complete', async () => {
+    script({ holds: 3 });
+
+    expect(await readAll()).toBe('1\ta\n');
+    expect(jobs()[0]?.asked).toBe(4);
+  });
+
+  it('are canceled there when the reading is broken off before its first rows', async () => {
+    script();
+    const reading = await source.read(query, limits);
+
+    await reading.lines[Symbol.asyncIterator]().return?.();
+
+    expect(jobs().map(({ canceled }) => canceled)).toEqual([true]);
+  });
+
+  it('are not canceled when the reading is broken off later: there is nothing left to cancel', async () => {
+    script({ rows: Array.from({ length: 3 }, (_, i) => [String(i), 'x']) });
+    fake.state.rowsPerPage = 1;
+    const reading = await source.read(query, limits);
+
+    for await (const _ of reading.lines) {
+      break;
+    }
+
+    expect(fake.to(cancelRoute)).toEqual([]);
+    expect(fake.to(resultsRoute)).toHaveLength(1);
+  });
+
+  it('are canceled there when the signal fires while they run', async () => {
+    script({ holds: 1_000_000 });
+    const abort = new AbortController();
+    const reading = readAll({ ...limits, signal: abort.signal });
+    const failed = expect(reading).rejects.toMatchObject({ code: 'CANCELED' });
+    for (let request = await fake.arrival(); request.method !== 'GET'; ) {
+      request = await fake.arrival();
+    }
+
+    abort.abort();
+
+    await failed;
+    expect(jobs().map(({ canceled }) => canceled)).toEqual([true]);
+  });
+
+  it('are canceled there when the signal fires while they are started, for they may have been', async () => {
+    script();
+    const abort = new AbortController();
+    fake.next(undefined, undefined, undefined, 'done-then-reset', 'hang');
+    const failed = expect(readAll({ ...limits, signal: abort.signal })).rejects.toMatchObject({
+      code: 'CANCELED',
+    });
+    while (fake.to(jobsRoute).length < 4) {
+      await fake.arrival();
+    }
+
+    abort.abort();
+
+    await failed;
+    expect(jobs().map(({ canceled }) => canceled)).toEqual([true]);
+  });
+
+  it('are stopped after the time limit, and canceled there', async () => {
+    script({ holds: 1_000_000 });
+
+    await expect(readAll({ timeoutMs: 300 })).rejects.toMatchObject({
+      code: 'SQL_TIMEOUT',
+      message: 'The query was stopped after 0.3 seconds.',
+    });
+    expect(jobs().map(({ canceled }) => canceled)).toEqual([true]);
+  });
+
+  it('are not started with a signal that has fired', async () => {
+    script();
+
+    await expect(source.count(sql, { ...limits, signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'CANCELED',
+    });
+    expect(jobs()).toEqual([]);
+  });
+});
+
+describe('bigquery: what a query may not do', () => {
+  it.each([
+    'INSERT',
+    'UPDATE',
+    'DELETE',
+    'MERGE',
+    'CREATE_TABLE_AS_SELECT',
+    'EXPORT_DATA',
+    'CALL',
+    'TRUNCATE_TABLE',
+    'SCRIPT',
+  ])('is anything but one SELECT, as the dry run sees it: %s', async (statementType) => {
+    script({ statementType });
+
+    for (const asked of [
+      source.describe(sql, limits),
+      source.preview(sql, 5, limits),
+      source.suggestKey(sql, limits),
+      source.count(sql, limits),
+      source.read(query, limits),
+    ]) {
+      await expect(asked).rejects.toMatchObject({
+        code: 'SQL_UNSAFE',
+        message: expect.stringContaining(statementType),
+      });
+    }
+    expect(jobs()).toEqual([]);
+  });
+
+  it('goes unseen where BigQuery does not say what it is', async () => {
+    fake.next(undefined, { json: { statistics: { query: {} } } });
+
+    await expect(source.describe(sql, limits)).rejects.toMatchObject({ code: 'SQL_UNSAFE' });
+  });
+});
+
+describe('bigquery: what a query costs', () => {
+  it('is refused before it runs when it would be billed for too much, with the estimate', async () => {
+    script({ bytes: 1_234_000_000_000 });
+
+    await expect(readAll()).rejects.toMatchObject({
+      code: 'SQL_FAILED',
+      message:
+        'The query would be billed for a scan of 1.23 TB, and this connection allows 10 GB. Nothing was billed.',
+      fix: expect.stringContaining('A LIMIT does not make it less.'),
+    });
+    expect(jobs()).toEqual([]);
+  });
+
+  it('goes by the limit of the connection', async () => {
+    await connect({ gigabytes: '0.5' });
+    script({ bytes: 600_000_000 });
+
+    await expect(readAll()).rejects.toMatchObject({ message: expect.stringContaining('a scan of 600 MB') });
+    fake.state.scripts.push({ mark: 'shop.orders', fields, rows: [], bytes: 400_000_000 });
+    await readAll();
+    expect(jobs()[0]?.configuration.query['maximumBytesBilled']).toBe('500000000');
+  });
+
+  it('is left to BigQuery where its estimate is an upper bound, as for clustered tables', async () => {
+    script({ bytes: 20_000_000_000, accuracy: 'UPPER_BOUND' });
+
+    await expect(readAll()).rejects.toMatchObject({
+      code: 'SQL_FAILED',
+      message: expect.stringContaining('a scan of 20 GB'),
+    });
+    expect(jobs()).toHaveLength(1);
+  });
+});
+
+describe('bigquery: errors', () => {
+  it('say where in the own text of the person', async () => {
+    script({ refused: refused(400, 'invalidQuery', 'Unrecognized name: nmae at [2:3]') });
+
+    await expect(source.describe(sql, limits)).rejects.toMatchObject({
+      code: 'SQL_FAILED',
+      message: 'BigQuery says: Unrecognized name: nmae (line 2, column 3).',
+    });
+  });
+
+  it('say it so, too, when only the job fails, whose text begins with a line of ours', async () => {
+    script({ failing: refused(400, 'invalidQuery', 'Division by zero: 1 / 0 at [3:9]') });
+
+    await expect(readAll()).rejects.toMatchObject({
+      code: 'SQL_FAILED',
+      message: 'BigQuery says: Division by zero: 1 / 0 (line 2, column 9).',
+    });
+  });
+
+  it.each([
+    [400, 'invalidQuery', 'SQL_FAILED'],
+    [404, 'notFound', 'SQL_FAILED'],
+    [403, 'accessDenied', 'PERMISSION_DENIED'],
+    [400, 'resourcesExceeded', 'SQL_FAILED'],
+    [403, 'responseTooLarge', 'SQL_FAILED'],
+    [400, 'billingTierLimitExceeded', 'SQL_FAILED'],
+    [403, 'billingNotEnabled', 'PERMISSION_DENIED'],
+    [400, 'timeout', 'SQL_TIMEOUT'],
+    [403, 'quotaExceeded', 'UNAVAILABLE'],
+    [403, 'rateLimitExceeded', 'UNAVAILABLE'],
+    [400, 'jobRateLimitExceeded', 'UNAVAILABLE'],
+    [400, 'jobBackendError', 'UNAVAILABLE'],
+    [400, 'jobInternalError', 'UNAVAILABLE'],
+    [400, 'tableUnavailable', 'UNAVAILABLE'],
+    [200, 'stopped', 'UNAVAILABLE'],
+    [503, 'backendError', 'UNAVAILABLE'],
+    [403, 'somethingNew', 'PERMISSION_DENIED'],
+  ])('of a job are lasting or passing by their reason: %i %s', async (status, reason, code) => {
+    script({ failing: refused(status === 200 ? 400 : status, reason) });
+
+    await expect(readAll()).rejects.toMatchObject({ name: 'ActivateError', code });
+  });
+
+  it('wait with a quota that is used up', async () => {
+    script({
+      refused: refused(403, 'quotaExceeded', 'Quota exceeded: Your usage exceeded the custom quota'),
+    });
+
+    await expect(source.describe(sql, limits)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      retryAfterMs: 600_000,
+    });
+  });
+
+  it('name the location where something is not found, since a dataset is in one only', async () => {
+    await connect({ location: 'US' });
+    script({
+      refused: refused(
+        404,
+        'notFound',
+        'Not found: Dataset acme-analytics:shop was not found in location US',
+      ),
+    });
+
+    await expect(source.describe(sql, limits)).rejects.toMatchObject({
+      code: 'SQL_FAILED',
+      fix: expect.stringContaining('US, the location of this connection'),
+    });
+  });
+
+  it('say that the key is not taken', async () => {
+    await connect({
+      serviceAccount: keyFileOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey),
+    });
+
+    const error = await source.describe(sql, limits).catch((thrown: unknown) => thrown);
+
+    expect(error).toMatchObject({ code: 'AUTH_REJECTED' });
+    expect(JSON.stringify(error) + opened.logged.join('')).not.toContain('PRIVATE KEY');
+  });
+});
+
+describe('bigquery: help with choosing', () => {
+  it('lists tables of all datasets without a query, best matches first, and passes over what it may not see', async () => {
+    fake.state.datasets.set('shop', ['orders', 'order_lines', 'people']);
+    fake.state.datasets.set('old', ['all_orders', 'reorder', 'x']);
+    fake.state.datasets.set('closed', ['(secret)']);
+
+    expect(await source.tables('order')).toEqual([
+      'shop.order_lines',
+      'shop.orders',
+      'old.all_orders',
+      'old.reorder',
+    ]);
+    expect(await source.tables('shop.o')).toEqual(['shop.order_lines', 'shop.orders']);
+    expect(await source.tables('ORDERS')).toEqual(['shop.orders', 'old.all_orders']);
+    expect(jobs()).toEqual([]);
+  });
+
+  it('names tables of another project in full', async () => {
+    await connect({ dataProject: 'acme-data' });
+    fake.state.datasets.set('shop', ['orders']);
+
+    expect(await source.tables('')).toEqual(['acme-data.shop.orders']);
+  });
+
+  it.each([
+    ['shop.orders', 'SELECT * FROM `shop`.`orders`'],
+    ['acme-data.shop.odd `name', 'SELECT * FROM `acme-data`.`shop`.`odd \\`name`'],
+    ['acme.com:data.shop.back\\slash', 'SELECT * FROM `acme.com:data`.`shop`.`back\\\\slash`'],
+  ])('reads a whole table: %s', (table, statement) => {
+    expect(source.selectAll(table)).toBe(statement);
+  });
+
+  it('suggests the primary key of the one table, then what is unique', async () => {
+    const orders = { projectId: 'acme-analytics', datasetId: 'shop', tableId: 'orders' };
+    fake.state.primaryKeys.set('shop.orders', ['name']);
+    script({
+      rows: [
+        ['1', 'a'],
+        ['2', 'b'],
+      ],
+      tables: [orders],
+    });
+
+    expect(await source.suggestKey(sql, limits)).toEqual(['name']);
+    script({
+      rows: [
+        ['1', 'a'],
+        ['2', 'b'],
+      ],
+      tables: [orders, { ...orders, tableId: 'people' }],
+    });
+    expect(await source.suggestKey(sql, limits)).toEqual(['id']);
+    script({
+      rows: [
+        ['1', 'a'],
+        ['1', 'a'],
+      ],
+      tables: [],
+    });
+    expect(await source.suggestKey(sql, limits)).toEqual([]);
+  });
+});
+
+describe('bigquery: checking', () => {
+  beforeEach(() => {
+    fake.state.scripts.push({
+      mark: "SELECT 'x' AS x",
+      fields: [{ name: 'x', type: 'STRING' }],
+      rows: [['x']],
+    });
+  });
+
+  it('runs a query for real, and has nothing against an account that only reads', async () => {
+    fake.state.datasets.set('shop', ['orders']);
+
+    expect(await opened.connection.check('source')).toEqual([]);
+    expect(jobs()).toHaveLength(1);
+  });
+
+  it('says what the account may do beyond reading, and where', async () => {
+    fake.state.datasets.set('empty', []);
+    fake.state.datasets.set('shop', ['orders']);
+    fake.state.permissions.add('bigquery.tables.updateData').add('bigquery.tables.delete');
+
+    expect(await opened.connection.check('source')).toEqual([
+      'The service account can change rows of at least one table, in the dataset shop.',
+      'The service account can delete at least one table, in the dataset shop.',
+    ]);
+  });
+
+  it('says that no dataset is to be seen', async () => {
+    expect(await opened.connection.check('source')).toEqual([
+      'The service account sees no dataset in acme-analytics.',
+    ]);
+  });
+
+  it('fails where the account may not run queries', async () => {
+    fake.state.scripts.push({
+      mark: 'AS x',
+      refused: refused(403, 'accessDenied', 'Access Denied: no jobs.create'),
+    });
+
+    await expect(opened.connection.check('source')).rejects.toMatchObject({
+      code: 'PERMISSION_DENIED',
+      fix: expect.stringContaining('activate@acme-analytics.iam.gserviceaccount.com'),
+    });
+  });
+});
+
+describe('bigquery: a planner schema', () => {
+  const planner = '`acme-analytics`.`activate_planner`';
+
+  beforeEach(async () => {
+    await connect({ plannerSchema: 'activate_planner', planner: 'warehouse', logs: 'yes', location: 'EU' });
+    fake.state.described.set('activate_planner', { location: 'EU' });
+    fake.state.scripts.push({ mark: 'activate_check' });
+  });
+
+  const scratch = (): NonNullable<Source['scratch']> => source.scratch as NonNullable<Source['scratch']>;
+
+  it('is there only where the connection names one', async () => {
+    expect(scratch()).toMatchObject({ choice: 'warehouse', logs: true });
+    await connect();
+    expect(source.scratch).toBeUndefined();
+  });
+
+  it('names tables, texts and orders as readings have them', () => {
+    const column: Column = { name: 'x', type: 'bytes', native: 'BYTES' };
+
+    expect(scratch().table('told_1')).toBe(`${planner}.\`told_1\``);
+    expect(scratch().textOf(column, 'q.`x`')).toBe("CONCAT(r'\\x', TO_HEX(q.`x`))");
+    expect(scratch().orderOf(column)).toBe('bytes');
+    expect(scratch().orderOf({ ...column, native: 'INT64' })).toBe('numeric');
+  });
+
+  it('runs statements that write, once, as jobs with limits, and waits for their end', async () => {
+    fake.state.scripts.push({ mark: 'MERGE', statementType: 'MERGE', holds: 2 });
+    fake.next(undefined, 'done-then-reset');
+
+    await scratch().run('MERGE told_1', limits);
+
+    expect(jobs()).toMatchObject([
+      { asked: 3, configuration: { query: { query: 'MERGE told_1', maximumBytesBilled: '10000000000' } } },
+    ]);
+  });
+
+  it('runs nothing twice at failures, and cancels what takes too long', async () => {
+    fake.state.scripts.push({
+      mark: 'MERGE',
+      failing: refused(400, 'invalidQuery', 'Could not serialize access'),
+    });
+    await expect(scratch().run('MERGE told_1', limits)).rejects.toMatchObject({ code: 'SQL_FAILED' });
+    fake.state.scripts.push({ mark: 'MERGE', holds: 1_000_000 });
+    await expect(scratch().run('MERGE told_1', { timeoutMs: 200 })).rejects.toMatchObject({
+      code: 'SQL_TIMEOUT',
+    });
+
+    expect(jobs().map(({ canceled }) => canceled)).toEqual([true, true]);
+  });
+
+  it('lacks nothing where tables can be made, written and dropped, and is asked once', async () => {
+    expect(await scratch().lacking(limits)).toEqual([]);
+    expect(await scratch().lacking(limits)).toEqual([]);
+
+    expect(jobs().map(({ statement }) => statement)).toEqual([
+      `CREATE OR REPLACE TABLE ${planner}.\`activate_check\` (x STRING)`,
+      `INSERT INTO ${planner}.\`activate_check\` (x) VALUES ('x')`,
+      `DROP TABLE IF EXISTS ${planner}.\`activate_check\``,
+    ]);
+  });
+
+  it('is made where it is not there and may be', async () => {
+    fake.state.described.clear();
+    expect(await scratch().lacking(limits)).toEqual([
+      `There is no planner dataset, and activate@acme-analytics.iam.gserviceaccount.com may not make it: CREATE SCHEMA ${planner} OPTIONS (location = 'EU'); GRANT \`roles/bigquery.dataEditor\` ON SCHEMA ${planner} TO "serviceAccount:activate@acme-analytics.iam.gserviceaccount.com"`,
+    ]);
+    fake.state.permissions.add('bigquery.datasets.create');
+
+    expect(await scratch().lacking(limits)).toEqual([]);
+    expect([...fake.state.described.values()]).toEqual([
+      { datasetReference: { projectId: 'acme-analytics', datasetId: 'activate_planner' }, location: 'EU' },
+    ]);
+  });
+
+  it('may not be in another location, nor forget its tables after a time', async () => {
+    fake.state.described.set('activate_planner', { location: 'US', defaultTableExpirationMs: '86400000' });
+
+    expect(await scratch().lacking(limits)).toEqual([
+      'The planner dataset is in US, and the connection reads in EU: name another one.',
+      `Tables of the planner dataset expire, and what was told would be forgotten: ALTER SCHEMA ${planner} SET OPTIONS (default_table_expiration_days = NULL)`,
+    ]);
+    expect(jobs()).toEqual([]);
+  });
+
+  it.each([
+    [
+      'accessDenied',
+      /^Nothing can be written to the planner dataset\. .* GRANT `roles\/bigquery\.dataEditor`/,
+    ],
+    [
+      'billingNotEnabled',
+      /^Nothing can be written to the planner dataset\. The project acme-analytics has no billing\./,
+    ],
+  ])('lacks the right to be written: %s', async (reason, sentence) => {
+    fake.state.scripts.push({ mark: 'INSERT INTO', refused: refused(403, reason, 'Access Denied') });
+
+    expect(await scratch().lacking(limits)).toEqual([expect.stringMatching(sentence)]);
+  });
+
+  it('is not complained about when the account may write there and nowhere else', async () => {
+    fake.state.scripts.push({
+      mark: "SELECT 'x' AS x",
+      fields: [{ name: 'x', type: 'STRING' }],
+      rows: [['x']],
+    });
+    fake.state.datasets.set('activate_planner', ['told_1']);
+    fake.state.permissions.add('bigquery.tables.updateData');
+
+    expect(await opened.connection.check('source')).toEqual([]);
+  });
+});
