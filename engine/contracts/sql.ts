@@ -1,80 +1,78 @@
+import { type Lexical, lexicals } from './lexical.ts';
 import type { Dialect } from './source.ts';
 
 /** One word, quoted name, literal or sign of a SQL text. Comments and white space are not tokens. */
 export interface SqlToken {
-  readonly kind: 'word' | 'name' | 'literal' | 'parameter' | 'sign';
+  /** `doubt` begins what servers read in different ways, or what they run although it looks like a comment. */
+  readonly kind: 'word' | 'name' | 'literal' | 'parameter' | 'sign' | 'doubt';
   /** The token as written; a quoted name without its quotes. */
   readonly text: string;
-  /** Where it begins in the text, in UTF-16 units. */
+  /** Where it begins in the text, and where it ends, in UTF-16 units. */
   readonly at: number;
+  readonly to: number;
 }
 
-// PostgreSQL's lexical rules with standard_conforming_strings on. An unfinished literal runs to the end of the text.
-const escaped = String.raw`'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)`;
-const lexical = new RegExp(
-  [
-    String.raw`(?<space>\s+|--[^\n\r]*)`,
-    String.raw`(?<comment>/\*)`,
-    // A literal that goes on in the next line keeps the escapes of its beginning.
-    String.raw`(?<literal>[eE]${escaped}(?:(?:\s|--[^\n\r]*[\n\r])*${escaped})*`,
-    String.raw`(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*(?:'|$)`,
-    String.raw`\$(?<tag>(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?)\$[\s\S]*?(?:\$\k<tag>\$|$))`,
-    '(?<name>(?:[uU]&)?"(?:[^"]|"")*(?:"|$))',
-    String.raw`(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)`,
-    String.raw`(?<parameter>\$\d+)`,
-    // `1into` is a number and a word.
-    String.raw`(?<number>0[xX][\da-fA-F]+|\.?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)`,
-    String.raw`(?<sign>[\s\S])`,
-  ].join('|'),
-  'y',
+type Group = 'space' | 'nested' | 'number' | SqlToken['kind'];
+
+// `1into` is a number and a word.
+const number = String.raw`0[xX][\da-fA-F]+|\.?\d[\d_]*(?:\.[\d_]*)?(?:[eE][+-]?\d+)?`;
+
+function patternOf(lexical: Lexical): RegExp {
+  const groups: readonly (readonly [Group, readonly string[]])[] = [
+    ['doubt', lexical.doubt],
+    ['space', [String.raw`[ \t\n\v\f\r]+`, ...lexical.comment]],
+    ['nested', lexical.nested],
+    ['literal', lexical.literal],
+    ['name', lexical.name],
+    ['parameter', lexical.parameter],
+    ['word', [lexical.word]],
+    ['number', [number]],
+    ['sign', [String.raw`[\s\S]`]],
+  ];
+  const parts = groups.filter(([, sources]) => sources.length > 0);
+  return new RegExp(parts.map(([group, sources]) => `(?<${group}>${sources.join('|')})`).join('|'), 'y');
+}
+
+const patterns: ReadonlyMap<string, RegExp> = new Map(
+  Object.entries(lexicals).map(([dialect, lexical]) => [dialect, patternOf(lexical)]),
 );
 
-/** Splits a SQL text into tokens, as PostgreSQL would: what is inside a string or a comment can't look like SQL. */
-export function tokenize(sql: string, _dialect: Dialect): readonly SqlToken[] {
+/** Splits a SQL text into tokens, as its database would: what is inside a string or a comment can't look like SQL. */
+export function tokenize(sql: string, dialect: Dialect): readonly SqlToken[] {
+  const pattern = patterns.get(dialect) ?? patternOf(lexicals[dialect]);
   const tokens: SqlToken[] = [];
   let at = 0;
   while (at < sql.length) {
-    lexical.lastIndex = at;
-    const match = lexical.exec(sql);
-    const text = match?.[0] ?? sql.slice(at);
+    pattern.lastIndex = at;
+    const match = pattern.exec(sql);
     const groups = match?.groups ?? {};
-    if (groups['comment'] !== undefined) {
-      at = commentEnd(sql, at);
-      continue;
+    const to =
+      groups['nested'] === undefined ? at + (match?.[0] ?? sql.slice(at)).length : commentEnd(sql, at);
+    const kind = kindOf(groups);
+    if (kind !== undefined) {
+      const text = sql.slice(at, to);
+      tokens.push({ kind, text: kind === 'name' ? unquoted(text) : text, at, to });
     }
-    const token = tokenOf(groups, text, at);
-    if (token !== undefined) {
-      tokens.push(token);
-    }
-    at += text.length;
+    at = to;
   }
   return tokens;
 }
 
-function tokenOf(groups: Record<string, string | undefined>, text: string, at: number): SqlToken | undefined {
-  if (groups['space'] !== undefined) {
+function kindOf(groups: Readonly<Record<string, string | undefined>>): SqlToken['kind'] | undefined {
+  if (groups['space'] !== undefined || groups['nested'] !== undefined) {
     return undefined;
   }
-  if (groups['word'] !== undefined) {
-    return { kind: 'word', text, at };
-  }
-  if (groups['name'] !== undefined) {
-    return {
-      kind: 'name',
-      text: text
-        .replace(/^[uU]&/, '')
-        .replace(/^"|"$/g, '')
-        .replaceAll('""', '"'),
-      at,
-    };
-  }
-  if (groups['parameter'] !== undefined) {
-    return { kind: 'parameter', text, at };
-  }
-  return { kind: groups['sign'] === undefined ? 'literal' : 'sign', text, at };
+  const kinds = ['doubt', 'literal', 'name', 'parameter', 'word', 'sign'] as const;
+  return kinds.find((kind) => groups[kind] !== undefined) ?? 'literal';
 }
 
-/** Comments nest in PostgreSQL. */
+function unquoted(text: string): string {
+  const quoted = text.replace(/^[uU]&/, '');
+  const quote = quoted.slice(0, 1);
+  const inner = quoted.slice(1, quoted.length > 1 && quoted.endsWith(quote) ? -1 : undefined);
+  return inner.replaceAll(quote + quote, quote);
+}
+
 function commentEnd(sql: string, start: number): number {
   let depth = 0;
   for (let at = start; at < sql.length; at += 1) {
