@@ -1,10 +1,11 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { keptForAMinute } from '../../engine/contracts/kept.ts';
-import type { Column, Limits, Query, Reading, Source, Table } from '../../engine/contracts/source.ts';
+import type { Column, Limits, Query, Reading, Source } from '../../engine/contracts/source.ts';
 import { linesOf } from '../../engine/contracts/statements.ts';
+import { bestMatches, type Listed } from '../../engine/contracts/table-list.ts';
 import { around, readColumns } from '../../engine/contracts/wrap.ts';
-import { describeQuery, listing, selectAll, someRows, suggestKey, tablesLike } from './catalog.ts';
+import { describeQuery, listTables, selectAll, someRows, suggestKey } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { vendor } from './errors.ts';
 import { quoted } from './names.ts';
@@ -40,7 +41,7 @@ export const snowflake = defineConnector({
     'Tested against a server of our own that answers as documented; the SQL that it is sent was not run on Snowflake.',
   open: async (values, context) => {
     const session = sessionOf(loginOf(values), context);
-    const lists = keptForAMinute(context.now, listing(session, checking));
+    const lists = keptForAMinute(context.now, (pattern) => listTables(session, pattern, checking));
     return {
       source: sourceOf(session, (pattern) => lists.kept(pattern, new AbortController().signal)),
       check: () => warningsOf(session, checking),
@@ -49,11 +50,11 @@ export const snowflake = defineConnector({
   },
 });
 
-function sourceOf(session: Session, list: (pattern: string) => Promise<Table>): Source {
+function sourceOf(session: Session, list: (pattern: string) => Promise<readonly Listed[]>): Source {
   const { planner } = session.login;
   return {
     dialect: 'snowflake',
-    tables: (typed) => tablesLike(list, typed),
+    tables: (typed) => bestMatches(list, typed),
     selectAll,
     describe: (sql, limits) => describeQuery(session, sql, limits),
     preview: (sql, rows, limits) => someRows(session, sql, rows, limits),

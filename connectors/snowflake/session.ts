@@ -6,6 +6,7 @@ import { errorOf, type Http, type HttpAnswer } from '../../engine/contracts/http
 import type { Limits, Table } from '../../engine/contracts/source.ts';
 import {
   allRows,
+  bodyOf,
   type Followed,
   follow,
   type Result,
@@ -51,7 +52,7 @@ export function sessionOf(login: Login, context: ConnectorContext): Session {
     follow(
       vendor,
       limits,
-      () => submit(http, login, bodyOf(statement, login, context, limits), limits),
+      () => submit(http, login, requestOf(statement, login, context, limits), limits),
       graceMs,
     );
   return {
@@ -62,7 +63,7 @@ export function sessionOf(login: Login, context: ConnectorContext): Session {
 }
 
 /** The text of a statement says nothing of who asks: only the same text is found in the cache of results. */
-function bodyOf(
+function requestOf(
   statement: string,
   { role, warehouse, database }: Login,
   { applicationName }: ConnectorContext,
@@ -153,7 +154,7 @@ function statementOf(
     if (answer.status !== 200) {
       throw explain(answer, login, limits);
     }
-    return (answer.json() as ResultSet).data ?? [];
+    return bodyOf<ResultSet>(answer, vendor).data ?? [];
   };
   let known: HttpAnswer | undefined = submitted.status === 200 ? submitted : undefined;
   return {
@@ -176,7 +177,7 @@ function standingOf(
 ): Standing {
   switch (answer.status) {
     case 200: {
-      const set = answer.json() as ResultSet;
+      const set = bodyOf<ResultSet>(answer, vendor);
       const trouble = troubleIn(set);
       return trouble === undefined
         ? { state: 'done', result: resultOf(set, fetchPart) }

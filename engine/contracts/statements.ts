@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ActivateError } from './errors.ts';
+import type { HttpAnswer } from './http.ts';
 import { lineText } from './lines.ts';
 import type { Column, Limits, Table } from './source.ts';
 
@@ -217,6 +218,15 @@ export function shortOf(vendor: string, what: string): ActivateError {
   return new ActivateError('UNAVAILABLE', `${vendor} sent ${what}. Nothing was taken from it.`, {
     fix: 'It is tried again by itself.',
   });
+}
+
+/** The body of an answer, which may have broken off. */
+export function bodyOf<T>(answer: HttpAnswer, vendor: string): T {
+  try {
+    return answer.json() as T;
+  } catch {
+    throw shortOf(vendor, 'an answer that breaks off');
+  }
 }
 
 function canceled(reason: unknown): ActivateError {
