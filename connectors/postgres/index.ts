@@ -5,7 +5,7 @@ import { describeQuery, proveColumns, quoted, readableTables, selectAll, suggest
 import { config, loginOf } from './config.ts';
 import { objectsOf } from './objects.ts';
 import { warningsOf } from './rights.ts';
-import { orderOf, scratchOf } from './scratch.ts';
+import { keyText, orderOf, scratchOf } from './scratch.ts';
 import { createSession, type Reader, type Session } from './session.ts';
 
 const checking: Limits = { timeoutMs: 15_000 };
@@ -97,7 +97,10 @@ function sinceOf({ since }: Query): string {
   if (!/^[-+:.\dTZ]+$/.test(since.value)) {
     throw new ActivateError('BUG', 'A watermark is neither a number nor a time.');
   }
-  return `WHERE q.${quoted(since.column)} >= '${since.value}'`;
+  // A number goes without quotes: as text with a fraction, no column of whole numbers would take it.
+  const isNumber = /^-?\d+(\.\d+)?$/.test(since.value);
+  const value = isNumber ? since.value.replace(/\.0+$/, '') : `'${since.value}'`;
+  return `WHERE q.${quoted(since.column)} >= ${value}`;
 }
 
 interface Key {
@@ -118,7 +121,7 @@ function keyOf(column: Column, encoding: string): Key {
   if (column.native === 'uuid') {
     return { order: 'bytes', value: name, sort: name };
   }
-  const value = `${name}::text`;
+  const value = keyText(name);
   // In these encodings the server's bytes sort as those of UTF-8, which we are sent.
   const asSent = /^(UTF8|SQL_ASCII|LATIN1)$/.test(encoding);
   return { order: 'bytes', value, sort: asSent ? `${value} COLLATE "C"` : `convert_to(${value}, 'UTF8')` };

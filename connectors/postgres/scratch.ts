@@ -42,8 +42,16 @@ export function scratchOf(
   };
 }
 
+/** A key goes without the blanks that fill up a `char(n)`, and a boolean in full. */
+export function keyText(expression: string): string {
+  return `${expression}::text`;
+}
+
 /** The text that COPY writes: what a type's own output function gives, which for some is not what a cast gives. */
-function textOf(column: Column, expression: string): string {
+function textOf(column: Column, expression: string, as: 'key' | 'value'): string {
+  if (as === 'key') {
+    return keyText(expression);
+  }
   return /^(text|character varying|smallint|integer|bigint|numeric|date|uuid|jsonb?$|timestamp)/.test(
     column.native,
   )

@@ -48,9 +48,9 @@ export interface Scratch {
   table(name: string): string;
   /**
    * SQL for the text of a value: byte for byte what `Source.read` gives for this column, before its signs are escaped;
-   * NULL stays NULL. `expression` is a column, as SQL names it.
+   * NULL stays NULL. `expression` is a column, as SQL names it; `as` says whether it is part of the key.
    */
-  textOf(column: Column, expression: string): string;
+  textOf(column: Column, expression: string, as: 'key' | 'value'): string;
   /** How `Source.read` sorts this column when it is part of a key. */
   orderOf(column: Column): KeyOrder;
   /** Sentences about what it lacks to be used, each with the statement that mends it; none when all is there. Makes the schema if it may. */

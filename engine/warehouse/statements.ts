@@ -145,7 +145,9 @@ export function makeFound(comparison: Comparison): string {
 export function differences(comparison: Comparison): string {
   const { dialect, scratch, tables, sql, columns, keyWidth, layout, everything } = comparison;
   const { quoted, exactly = '' } = wayOf(dialect);
-  const fields = columns.map((column) => fieldOf(column, scratch.textOf(column, `q.${quoted(column.name)}`)));
+  const fields = columns.map((column, i) =>
+    fieldOf(column, scratch.textOf(column, `q.${quoted(column.name)}`, i < keyWidth ? 'key' : 'value')),
+  );
   const tabs = (some: readonly string[]): string => some.join('\n      || chr(9) || ');
   const nulls = columns.slice(0, keyWidth).map((column) => `q.${quoted(column.name)} IS NULL`);
   return `SELECT coalesce(c.mk, tk) AS fk, c.mline AS fline, tline AS fwas, tlayout AS fwaslayout, c.fit AS fit

@@ -240,9 +240,9 @@ async function differing(
     yield* lines;
   };
   const previous = async function* (): AsyncGenerator<Buffer> {
-    for (const [at, columns] of layouts.entries()) {
+    for (const at of layouts.keys()) {
       const lines = unwrapped(read('fwas', `fwaslayout = '${at}'`));
-      yield* at === layouts.length - 1 ? lines : relaid(lines, columns, shape.columns);
+      yield* at === layouts.length - 1 ? lines : relaid(lines, lasting(layouts, at), shape.columns);
     }
   };
   let found = 0;
@@ -262,6 +262,15 @@ async function differing(
   };
 }
 
+/**
+ * The columns of a layout; those that a later one lacked have no name any more: what was not told in between is not
+ * known, even where the column is back.
+ */
+function lasting(layouts: WarehouseState['layouts'], at: number): readonly string[] {
+  const later = layouts.slice(at + 1);
+  return (layouts[at] ?? []).map((name) => (later.every((columns) => columns.includes(name)) ? name : '\0'));
+}
+
 /** All that was told of a sync, in key order, laid out by its last layout. */
 export async function* toldInside(
   { source, scratch }: Warehouse,
@@ -271,10 +280,12 @@ export async function* toldInside(
   const { told } = tablesOf(scratch, name);
   const last = layouts.at(-1) ?? [];
   const all = async function* (): AsyncGenerator<Buffer> {
-    for (const [at, columns] of layouts.entries()) {
+    for (const at of layouts.keys()) {
       const sql = `${selectFrom(source.dialect, told, ['tline'])} WHERE tlayout = '${at}'`;
       const { lines } = await source.read({ sql, key: [], columns: ['tline'] }, limits);
-      yield* columns === last ? unwrapped(lines) : relaid(unwrapped(lines), columns, last);
+      yield* at === layouts.length - 1
+        ? unwrapped(lines)
+        : relaid(unwrapped(lines), lasting(layouts, at), last);
     }
   };
   yield* chunksOf(sortedLines(all(), keyOrders), keyOrders, () => undefined);
