@@ -5,6 +5,7 @@ import { asana } from './asana/index.ts';
 import { azureBlob } from './azure-blob/index.ts';
 import { bigquery } from './bigquery/index.ts';
 import { braze } from './braze/index.ts';
+import { databricks } from './databricks/index.ts';
 import { facebook } from './facebook/index.ts';
 import { folder } from './folder/index.ts';
 import { gcs } from './gcs/index.ts';
@@ -20,6 +21,7 @@ import { mongodb } from './mongodb/index.ts';
 import { mysql } from './mysql/index.ts';
 import { netsuite } from './netsuite/index.ts';
 import { postgres } from './postgres/index.ts';
+import { redshift } from './redshift/index.ts';
 import { s3 } from './s3/index.ts';
 import { salesforce } from './salesforce/index.ts';
 import { sendgrid } from './sendgrid/index.ts';
@@ -42,6 +44,7 @@ export const connectors = [
   azureBlob,
   bigquery,
   braze,
+  databricks,
   facebook,
   folder,
   gcs,
@@ -56,6 +59,7 @@ export const connectors = [
   mongodb,
   mysql,
   netsuite,
+  redshift,
   s3,
   salesforce,
   sendgrid,

@@ -787,7 +787,7 @@ describe('bigquery: a planner schema', () => {
     const column: Column = { name: 'x', type: 'bytes', native: 'BYTES' };
 
     expect(scratch().table('told_1')).toBe(`${planner}.\`told_1\``);
-    expect(scratch().textOf(column, 'q.`x`')).toBe("CONCAT(r'\\x', TO_HEX(q.`x`))");
+    expect(scratch().textOf(column, 'q.`x`', 'value')).toBe("CONCAT(r'\\x', TO_HEX(q.`x`))");
     expect(scratch().orderOf(column)).toBe('bytes');
     expect(scratch().orderOf({ ...column, native: 'INT64' })).toBe('numeric');
   });

@@ -1,0 +1,131 @@
+import type { ClientConfig } from 'pg';
+import { field, type Values } from '../../engine/contracts/form.ts';
+import { invalidIn } from '../../engine/contracts/login.ts';
+import { scratchFields } from '../../engine/contracts/scratch.ts';
+
+const tlsChoices = {
+  off: 'Off',
+  require: 'Encrypted',
+  verify: 'Encrypted and verified',
+} as const;
+type Tls = keyof typeof tlsChoices;
+
+/** What a connection needs. */
+export const config = {
+  host: field.text({
+    label: 'Endpoint',
+    max: 300,
+    placeholder: 'acme.abc123.eu-central-1.redshift.amazonaws.com:5439/dev',
+    help: 'Of the cluster or the serverless workgroup, as the AWS console shows it; port and database may be in it.',
+  }),
+  port: field.optional(
+    field.number({ label: 'Port', min: 1, max: 65535, whole: true, help: 'Leave it empty for 5439.' }),
+  ),
+  database: field.optional(
+    field.text({ label: 'Database', placeholder: 'dev', help: 'Leave it empty if the endpoint ends in it.' }),
+  ),
+  user: field.text({
+    label: 'User',
+    help: 'Use a database user of its own, with the rights that it needs here and no others.',
+  }),
+  password: field.secret({ label: 'Password' }),
+  tls: field.optional(
+    field.choice({
+      label: 'Encryption (TLS)',
+      help: 'Leave it empty to encrypt unless the database is on this very machine.',
+      of: tlsChoices,
+    }),
+  ),
+  queryGroup: field.optional(
+    field.text({
+      label: 'Query group',
+      placeholder: 'activate',
+      help: 'Queries are labelled with it, so that workload management can give them a queue of their own.',
+    }),
+  ),
+  ...scratchFields,
+};
+
+/** Where and as whom to connect, in full. */
+export interface Login {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+  readonly tls: Tls;
+  readonly queryGroup: string | undefined;
+  readonly plannerSchema: string | undefined;
+}
+
+/** Reads the fields into a login; CONFIG_INVALID names the field at fault, and never repeats what is secret. */
+export function loginOf(values: Values<typeof config>): Login {
+  const [, host = '', port, database = values.database] =
+    /^([^:/\s]+)(?::(\d{1,5}))?(?:\/([^/\s]+))?$/.exec(values.host) ?? [];
+  if (host === '') {
+    throw invalid(
+      'host',
+      'This is not the endpoint of a cluster or a workgroup.',
+      'Copy it from the AWS console: name, region and redshift.amazonaws.com, without jdbc: or https:.',
+    );
+  }
+  if (database === undefined) {
+    throw invalid('database', 'The database is missing.', 'Fill in its name; the first one is called dev.');
+  }
+  const { queryGroup, plannerSchema } = values;
+  if (queryGroup !== undefined && !/^[\w .-]{1,100}$/.test(queryGroup)) {
+    throw invalid(
+      'queryGroup',
+      'A query group has letters, digits, spaces, “.”, “-” and “_”.',
+      'Choose another one.',
+    );
+  }
+  if (
+    plannerSchema !== undefined &&
+    (!/^[a-z_][a-z0-9_]{0,126}$/.test(plannerSchema) ||
+      /^(pg_|public$|information_schema$)/.test(plannerSchema))
+  ) {
+    throw invalid(
+      'plannerSchema',
+      'This is not a name for a schema of its own.',
+      'Use lower-case letters, digits and _, as activate_planner.',
+    );
+  }
+  return {
+    host,
+    port: values.port ?? (port === undefined ? 5439 : Number(port)),
+    database,
+    user: values.user,
+    password: values.password,
+    tls: values.tls ?? (isLocal(host) ? 'off' : 'require'),
+    queryGroup,
+    plannerSchema,
+  };
+}
+
+/** How the `pg` package wants to be told. */
+export function clientConfig(login: Login, applicationName: string): ClientConfig {
+  const { host, port, database, user, password } = login;
+  return {
+    host,
+    port,
+    database,
+    user,
+    password,
+    ssl: login.tls === 'off' ? false : { rejectUnauthorized: login.tls === 'verify' },
+    application_name: applicationName,
+    connectionTimeoutMillis: 10_000,
+    // What AWS has between us and a cluster forgets a connection on which nothing moves for 350 s.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 30_000,
+    // Every value stays the text that was sent.
+    types: { getTypeParser: () => (text: unknown) => text },
+  } as ClientConfig;
+}
+
+/** Whether the traffic stays on this machine. */
+export function isLocal(host: string): boolean {
+  return host === 'localhost' || /^127\./.test(host);
+}
+
+export const invalid = invalidIn(config);

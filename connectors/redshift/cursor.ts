@@ -1,0 +1,88 @@
+import { lineText } from '../../engine/contracts/lines.ts';
+import type { Limits } from '../../engine/contracts/source.ts';
+import { isSingleNode } from './errors.ts';
+import { cursorName, type Reader, type Rows, type Session, type Wrapped } from './session.ts';
+
+/** One more than a cluster of a single node gives at a time: it refuses the first part then, before anything has come. */
+const first = 1001;
+const mostOfSingleNode = 1000;
+const most = 10_000;
+/** Of one part, so that wide rows take no more memory than narrow ones. */
+const wantedBytes = 8_000_000;
+
+/**
+ * The rows of a query as lines, by a cursor: Redshift has no COPY to the client, and a plain query would come all at
+ * once. It begins at once, and the next part is on its way while one is worked on. The reader is ended with it.
+ */
+export async function linesOf(
+  session: Session,
+  begun: Reader,
+  text: Wrapped,
+  limits: Limits,
+): Promise<AsyncIterable<Uint8Array>> {
+  let reader = begun;
+  let size = first;
+  let isOver = false;
+  const declare = (): Promise<Rows> =>
+    reader.ask({ ...text, before: `DECLARE ${cursorName} CURSOR FOR ${text.before}` });
+  const fetched = (): Promise<Rows['rows']> => {
+    const rows = reader.fetch(size, text);
+    // Whoever takes it hears of its failure; before that, it must not end the process.
+    rows.catch(() => undefined);
+    return rows;
+  };
+  const restarted = async (error: unknown): Promise<Rows['rows']> => {
+    if (size !== first || !isSingleNode(error)) {
+      throw error;
+    }
+    size = mostOfSingleNode;
+    await reader.end();
+    reader = await session.begin(limits);
+    await declare();
+    return fetched();
+  };
+  await declare();
+  let coming = fetched();
+  const end = async (how?: 'stop'): Promise<void> => {
+    if (!isOver) {
+      isOver = true;
+      await reader.end(how);
+    }
+  };
+  const next = async (): Promise<Uint8Array | undefined> => {
+    const rows = await coming.catch(restarted);
+    // Only a part without rows is the end of all: no word says that a smaller one is the last.
+    if (rows.length === 0) {
+      return undefined;
+    }
+    const lines = Buffer.from(rows.map(lineText).join(''));
+    const fitting = Math.max(1, Math.floor((wantedBytes * rows.length) / lines.length));
+    size = Math.min(size === mostOfSingleNode ? mostOfSingleNode : most, fitting);
+    coming = fetched();
+    return lines;
+  };
+  // By hand and not a generator, whose `finally` is skipped when it is broken off before its first step.
+  const iterator: AsyncIterator<Uint8Array> = {
+    next: async () => {
+      if (isOver) {
+        return { done: true, value: undefined };
+      }
+      try {
+        const lines = await next();
+        if (lines !== undefined) {
+          return { done: false, value: lines };
+        }
+      } catch (error) {
+        await end();
+        throw error;
+      }
+      await end();
+      return { done: true, value: undefined };
+    },
+    return: async () => {
+      await end('stop');
+      return { done: true, value: undefined };
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
+}

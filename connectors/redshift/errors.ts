@@ -1,0 +1,171 @@
+import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
+import type { Limits } from '../../engine/contracts/source.ts';
+import type { Login } from './config.ts';
+
+/** What was asked when it failed. */
+export interface Asked {
+  readonly limits: Limits;
+  readonly startedAt: number;
+  /** The person's query, and how many characters of ours stood before it in the text that was sent. */
+  readonly query?: { readonly sql: string; readonly at: number } | undefined;
+}
+
+/** What `pg` throws. */
+interface Failure {
+  readonly message: string;
+  readonly code?: string;
+  /** Set on errors that the server itself sent. */
+  readonly severity?: string;
+  readonly position?: string;
+  readonly hint?: string;
+}
+
+type Sentence = readonly [
+  code: ErrorCode,
+  message: string,
+  fix: string,
+  fields?: Readonly<Record<string, string>>,
+];
+
+const again = 'It is tried again by itself.';
+
+/** Turns what `pg` throws into an ActivateError, without the password in it. */
+export function explain(thrown: unknown, { password, ...login }: Login, asked: Asked): ActivateError {
+  if (thrown instanceof ActivateError) {
+    return thrown;
+  }
+  if (asked.limits.signal?.aborted === true) {
+    return new ActivateError('CANCELED', 'The query was canceled.', { cause: thrown });
+  }
+  const failure = thrown as Failure;
+  const [code, message, fix, fields] =
+    failure.severity === undefined ? ofNetwork(failure, login) : ofServer(failure, login, asked);
+  const clean = (text: string): string => (password === '' ? text : text.replaceAll(password, '***'));
+  return new ActivateError(code, clean(message), {
+    fix: clean(fix),
+    ...(fields === undefined ? {} : { fields }),
+    // The error itself may hold what was typed into the form.
+    cause: clean(failure.message),
+  });
+}
+
+/** Whether a cluster of a single node refuses a part of a result for its size; it has no code of its own for that. */
+export function isSingleNode(error: unknown): boolean {
+  return error instanceof ActivateError && /\bfetch size\b.*\bsingle node\b/i.test(error.message);
+}
+
+/** Codes that mean “not now”; XX000 is, among others, a transaction that could not be put in order with another one. */
+const passing = /^(08|53(?!100)|57P|58|40001|40P01|25P0[34]|55P03|XX)/;
+
+function ofServer(failure: Failure, login: Omit<Login, 'password'>, asked: Asked): Sentence {
+  const { code = '', message } = failure;
+  if (code.startsWith('28')) {
+    return [
+      'AUTH_REJECTED',
+      `Redshift refused the login of ${login.user}: ${message}.`,
+      'Check user and password, and that the security group lets this machine in.',
+      { password: 'The server refused this login.' },
+    ];
+  }
+  switch (code) {
+    case '3D000': {
+      const says = `There is no database named ${login.database} on ${login.host}.`;
+      return ['CONFIG_INVALID', says, 'Check the name of the database.', { database: says }];
+    }
+    case '42501':
+      return [
+        'PERMISSION_DENIED',
+        `Redshift says: ${message}.`,
+        `Ask for the right to read it, as GRANT USAGE ON SCHEMA … TO ${login.user}, and GRANT SELECT ON … TO ${login.user}.`,
+      ];
+    case '25006':
+      return ['SQL_UNSAFE', `The query tried to write: ${message}.`, 'Use a query that only reads.'];
+    case '57014':
+      return ofStop(asked);
+    case '53100':
+      return [
+        'SQL_FAILED',
+        `The cluster has no room for the result: ${message}.`,
+        'Read fewer rows or columns, free space, or name a planner schema so that only differences are read.',
+      ];
+    default:
+      return passing.test(code)
+        ? ['UNAVAILABLE', `Redshift can't answer now: ${message}.`, again]
+        : [
+            'SQL_FAILED',
+            `Redshift says: ${message}${place(failure, asked)}.`,
+            `Correct the query and try again.${failure.hint === undefined ? '' : ` ${failure.hint}`}`,
+          ];
+  }
+}
+
+/** A time limit, somebody's cancel, or a rule of workload management; their words are alike, so the clock decides. */
+function ofStop({ limits, startedAt }: Asked): Sentence {
+  if (performance.now() - startedAt >= limits.timeoutMs) {
+    const time = limits.timeoutMs === 1000 ? '1 second' : `${limits.timeoutMs / 1000} seconds`;
+    return [
+      'SQL_TIMEOUT',
+      `The query was stopped after ${time}.`,
+      'Make it faster (fewer rows, a sort key, a materialized view), or raise the limit. The wait in a queue counts, too.',
+    ];
+  }
+  return ['UNAVAILABLE', 'Somebody, or a rule of workload management, canceled the query.', again];
+}
+
+/** Where in the person's own text; positions count characters, not UTF-16 units. */
+function place({ position }: Failure, { query }: Asked): string {
+  if (position === undefined || query === undefined) {
+    return '';
+  }
+  const text = [...query.sql];
+  const index = Number(position) - 1 - query.at;
+  if (index < 0 || index > text.length) {
+    return '';
+  }
+  const before = text.slice(0, index).join('').split('\n');
+  return ` (line ${before.length}, column ${[...(before.at(-1) ?? '')].length + 1})`;
+}
+
+const tlsCodes = /^(ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_|EPROTO)/;
+
+function ofNetwork({ code = '', message: says }: Failure, { host, port }: Omit<Login, 'password'>): Sentence {
+  const at = `${host}:${port}`;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    const message = `No server is known by the name ${host}.`;
+    return [
+      'UNAVAILABLE',
+      message,
+      'Check the endpoint, and that it can be reached from here.',
+      { host: message },
+    ];
+  }
+  if (code === 'ECONNREFUSED') {
+    const message = `Nothing answers at ${at}.`;
+    return [
+      'UNAVAILABLE',
+      message,
+      'Check the endpoint, and that the cluster is not paused.',
+      { host: message },
+    ];
+  }
+  // `pg` gives this one no code, only words.
+  const noTls = says.includes('does not support SSL');
+  if (noTls || tlsCodes.test(code)) {
+    const message = noTls
+      ? `${at} offers no encryption.`
+      : `The encryption of ${at} can't be trusted: ${says}.`;
+    const fix = noTls
+      ? 'Check the endpoint, or choose Off if the network can be trusted.'
+      : 'Use the host name of the certificate, or choose Encrypted without verification.';
+    return ['CONFIG_INVALID', message, fix, { tls: message }];
+  }
+  if (says.startsWith('SASL')) {
+    const message = `The server at ${at} does not prove that it knows the password.`;
+    return ['AUTH_REJECTED', message, 'Check the endpoint: this may be another server.', { host: message }];
+  }
+  return [
+    'UNAVAILABLE',
+    `The connection to ${at} was lost or not made in time.`,
+    `${again} If it never works, look whether the security group lets this machine in.`,
+  ];
+}
