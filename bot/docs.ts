@@ -27,10 +27,11 @@ const partWords: Readonly<Record<PartName, string>> = {
   files: '[exports of files](../frameworks.md#exports)',
   tasks: '[tasks](../frameworks.md#tasks)',
   notify: '[messages of alerts](../frameworks.md#alerts)',
+  mail: '[mail to customers](../email.md)',
 };
 
 /** The frameworks that rows can be delivered by, in the order in which docs/frameworks.md tells of them. */
-const delivered = ['objects', 'events', 'audiences', 'files', 'tasks', 'notify'] as const;
+const delivered = ['objects', 'events', 'audiences', 'files', 'tasks', 'notify', 'mail'] as const;
 
 /**
  * Writes the tables in docs/ out of the declarations they are about. With `--check` it writes nothing, and ends with
@@ -191,6 +192,7 @@ function destinationsPage(): string {
         'Exports',
         'Tasks',
         'Alerts',
+        'Mail',
         'Interface',
         'Verified',
       ],

@@ -102,6 +102,7 @@ const commandsFor: Readonly<Record<string, readonly [string, string]>> = {
   audiences: ['New audience', 'new-audience'],
   files: ['New export', 'new-export'],
   tasks: ['New tasks', 'new-task'],
+  mail: ['New mailing', 'new-mail'],
 };
 
 /** A sentence of a set-up guide: its parts in backticks are code, its Markdown links are links. */

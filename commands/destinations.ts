@@ -47,6 +47,7 @@ const words: Readonly<Record<string, string>> = {
   files: 'exports',
   tasks: 'tasks',
   notify: 'messages of alerts',
+  mail: 'mail to customers',
 };
 
 /** What can be made with a destination, as people call it. */

@@ -7,6 +7,7 @@ import type { Options } from './contracts/form.ts';
 import type { MessageRef, Raw, Target } from './contracts/refs.ts';
 import type { Column, Table } from './contracts/source.ts';
 import type { Difference } from './document/compare.ts';
+import type { Leave } from './mail/unsubscribe.ts';
 import type { AlertSettings } from './model/alert.ts';
 import type { ApprovalPolicy } from './model/policy.ts';
 import type { PersonalColumns } from './personal/columns.ts';
@@ -19,11 +20,13 @@ import type { ConnectionRecord } from './store/connections.ts';
 import type { Delivery } from './store/deliveries.ts';
 import type { Draft } from './store/drafts.ts';
 import type { Hold } from './store/holds.ts';
+import type { MailRecord } from './store/mails.ts';
 import type { Model } from './store/models.ts';
 import type { Person } from './store/people.ts';
 import type { Answer, Reaction } from './store/reactions.ts';
 import type { Rejection } from './store/rejections.ts';
 import type { Run, RunScope } from './store/runs.ts';
+import type { Suppression, SuppressionQuery } from './store/suppressions.ts';
 import type { Sync } from './store/syncs.ts';
 import type { TaskRecord } from './store/tasks.ts';
 
@@ -103,6 +106,8 @@ export interface Why {
   readonly rejection: Rejection | undefined;
   readonly task: TaskRecord | undefined;
   readonly messages: readonly Delivery[];
+  /** Mails to the person of the row, newest first. */
+  readonly mails: readonly MailRecord[];
   /** Newest first. */
   readonly steps: readonly WhyStep[];
 }
@@ -128,6 +133,15 @@ export interface Finding {
   readonly suggestedKey: readonly string[];
   /** Sentences about duplicate or missing keys and the like. */
   readonly warnings: readonly string[];
+}
+
+/** What became of addresses that are not to be written to. */
+export interface Suppressed {
+  readonly added: number;
+  /** They were there already. */
+  readonly known: number;
+  /** They are no addresses. */
+  readonly unusable: number;
 }
 
 /** A destination, by its name, or a channel. */
@@ -218,6 +232,32 @@ export interface Services {
     test(name: string, by: Caller): Promise<MessageRef>;
   };
   readonly runs: {
+  readonly mail: {
+    /** Sends one real row's mail to this person's own address, which is the answer. */
+    test(name: string, by: Caller): Promise<string>;
+    /** The next run sends mails again of which nobody can say whether they arrived; answers with how many. */
+    resend(name: string, key: string | undefined): Promise<number>;
+    /** Who is not written to, newest first. */
+    suppressions(
+      query: SuppressionQuery,
+      limit: number,
+    ): Promise<{ readonly rows: readonly Suppression[]; readonly total: number }>;
+    /** Writes to these addresses no more, on one list, or on all when it is empty. */
+    suppress(addresses: readonly string[], list: string, note: string | undefined): Promise<Suppressed>;
+    /** The same for what a query gives in its first column. */
+    suppressFound(
+      source: string,
+      sql: string,
+      list: string,
+      note: string | undefined,
+    ): Promise<Suppressed>;
+    /** Writes to an address again; answers with what was in the way. Throws INPUT_INVALID at the field `address`. */
+    unsuppress(address: string, list: string | undefined): Promise<readonly Suppression[]>;
+    /** What a link to unsubscribe says; undefined when it is none of ours. */
+    readLink(token: string): Leave | undefined;
+    /** Takes somebody off a list, or off all when its name is empty. Doing it twice is harmless. */
+    leave(leave: Leave): Promise<void>;
+  };
     /**
      * Starts a run, shown on a card in the conversation; throws INPUT_INVALID when one is going on. With `anew` it takes
      * the place of one that waits for approval.

@@ -17,6 +17,7 @@ export const editCommands: Readonly<Record<FrameworkId, string>> = {
   audiences: 'edit-audience',
   files: 'edit-export',
   tasks: 'edit-task',
+  mail: 'edit-mail',
 };
 
 /** Said once when a sync breaks: what, since when, what was not done, what to press. Edited while it goes on. */
@@ -45,20 +46,20 @@ function keptWords({ framework }: Named): string {
 
 function buttonsFor(sync: Named, failure: Failure): readonly (Action | undefined)[] {
   const { name } = sync;
-  const edit = button('Edit', editCommands[sync.framework], { [editField(sync)]: name });
   const pause = button('Pause', 'pause', { name });
   const rows = (failure.refusals?.length ?? 0) > 0;
   return [
     button('Retry', 'retry', { name }, { style: 'primary' }),
     rows ? button('Errors', 'errors', { name }) : undefined,
     rows ? button('Errors as CSV', 'errors', { name, csv: 'true' }) : undefined,
-    edit,
+    editButton(sync),
     pause,
   ];
 }
 
-function editField({ framework }: Named): string {
-  return framework === 'notify' ? 'alert' : 'sync';
+/** Opens the form in which it was made. */
+export function editButton({ name, framework }: Named): Action {
+  return button('Edit', editCommands[framework], { [framework === 'notify' ? 'alert' : 'sync']: name });
 }
 
 /** Why rows were refused, a line each. */

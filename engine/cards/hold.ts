@@ -3,6 +3,7 @@ import type { Difference } from '../document/compare.ts';
 import type { PlanTotals } from '../frameworks/framework.ts';
 import { audiencesSettings } from '../model/audiences.ts';
 import { filesSettings } from '../model/files.ts';
+import { mailSettings } from '../model/mail.ts';
 import { objectsSettings } from '../model/objects.ts';
 import { tasksSettings } from '../model/tasks.ts';
 import type { Delegate, Hold, Vote } from '../store/holds.ts';
@@ -62,6 +63,11 @@ export function planSentence(
         [removed, `see to ${said(removed)} whose row left`],
       ]);
       return sentence(`${does} in ${projectName} on ${where}`);
+    }
+    case 'mail': {
+      const { trigger, subject } = mailSettings.parse(sync.settings);
+      const mails = trigger === 'changed' || trigger === 'removed' ? totals[trigger] : added;
+      return sentence(`send ${count(mails, 'mail')} "${subject}" through ${where}`);
     }
     case 'notify': {
       const does = listed([

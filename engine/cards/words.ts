@@ -2,6 +2,7 @@ import { type AlertSettings, triggers } from '../model/alert.ts';
 import { type AudiencesSettings, audiencesSettings } from '../model/audiences.ts';
 import { eventsSettings } from '../model/events.ts';
 import { fileFormats, filesSettings } from '../model/files.ts';
+import { mailSettings } from '../model/mail.ts';
 import { type ObjectsSettings, objectsSettings } from '../model/objects.ts';
 import { taskRemovals, tasksSettings } from '../model/tasks.ts';
 import type { FrameworkId, Sync } from '../store/syncs.ts';
@@ -14,6 +15,7 @@ export const frameworkWords: Readonly<Record<FrameworkId, string>> = {
   audiences: 'audience',
   files: 'export',
   tasks: 'sync of tasks',
+  mail: 'mailing',
 };
 
 /** What triggers an alert, in words. */
@@ -70,6 +72,10 @@ export function syncWords(sync: Pick<Sync, 'framework' | 'settings'>): string {
       const { projectName, removal, update } = tasksSettings.parse(sync.settings);
       const keeps = update ? ', kept up to date' : '';
       return `makes a task per row in ${projectName}${keeps}; when a row leaves: ${taskRemovals[removal].toLowerCase()}`;
+    }
+    case 'mail': {
+      const { to, subject, trigger } = mailSettings.parse(sync.settings);
+      return `writes "${subject}" to the person in ${to} when: ${triggers[trigger].toLowerCase()}`;
     }
     case 'notify':
       return 'says something';

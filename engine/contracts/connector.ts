@@ -1,4 +1,4 @@
-import type { Audiences, Events, Files, Notices, Objects, Tasks } from './destination.ts';
+import type { Audiences, Events, Files, Mails, Notices, Objects, Tasks } from './destination.ts';
 import type { Fields, Values } from './form.ts';
 import type { Http } from './http.ts';
 import type { Source } from './source.ts';
@@ -60,6 +60,7 @@ export interface Parts {
   readonly files: Files;
   readonly tasks: Tasks;
   readonly notify: Notices;
+  readonly mail: Mails;
 }
 export type PartName = keyof Parts;
 

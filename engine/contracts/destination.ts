@@ -311,3 +311,45 @@ export interface Notice {
 export interface Notices {
   post(notice: Notice, signal: AbortSignal): Promise<void>;
 }
+
+// Mail ---------------------------------------------------------------------------------------------------------------
+
+/** A letter to one person. */
+export interface Mail {
+  /** The same at each attempt, and no other mail's: letters, digits and dashes. What a repeat can be recognised by. */
+  readonly mark: string;
+  /** An address as `engine/identity` gives it: in small letters; its domain may have letters beyond ASCII. */
+  readonly to: string;
+  /** One line. */
+  readonly subject: string;
+  readonly text: string;
+  /** A whole document. */
+  readonly html: string;
+  /** Where one takes oneself off the list; undefined when there is none. By POST it takes no question, where it is https. */
+  readonly unsubscribe: string | undefined;
+  /** What the list is called, where it has a name. */
+  readonly list: string | undefined;
+}
+
+/** What became of a mail. Sentences are for people, and repeat no value of a row. */
+export type MailOutcome =
+  /** The server took it over. Whether it comes into a mailbox is not known. */
+  | { readonly state: 'ok'; readonly id: string }
+  /** Refused for good. `gone`: because nobody has this address. */
+  | { readonly state: 'rejected'; readonly reason: string; readonly gone: boolean }
+  /** Not taken, for a reason that passes. */
+  | { readonly state: 'retry'; readonly reason: string }
+  /** The content went out, and no answer came: nobody can say whether the server took it. */
+  | { readonly state: 'unknown'; readonly reason: string };
+
+export interface MailCall {
+  readonly signal: AbortSignal;
+  /** Called, and waited for, right before the content goes out: up to then nothing can have been taken. */
+  begin(): Promise<void>;
+}
+
+/** Mail to people outside. Whatever it throws was thrown before the content went out, and is about the connection. */
+export interface Mails {
+  readonly limits: Pick<BatchLimits, 'concurrency' | 'paceMs'>;
+  send(mail: Mail, call: MailCall): Promise<MailOutcome>;
+}

@@ -31,7 +31,7 @@ const scheduled = {
 
 const sync = z.looseObject({
   ...scheduled,
-  framework: z.enum(['objects', 'events', 'audiences', 'files', 'tasks']),
+  framework: z.enum(['objects', 'events', 'audiences', 'files', 'tasks', 'mail']),
   destination: z.string(),
 });
 

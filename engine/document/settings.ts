@@ -13,6 +13,7 @@ const mappings: Readonly<Record<FrameworkId, readonly string[]>> = {
   audiences: ['traits'],
   files: [],
   tasks: ['fields'],
+  mail: [],
 };
 
 /** Settings whose own keys are names of a person's and stay as they are. */

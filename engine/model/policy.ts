@@ -45,7 +45,7 @@ export const approvalPolicy = z.strictObject({
 });
 export type ApprovalPolicy = z.output<typeof approvalPolicy>;
 
-/** What a sync is given when nobody said anything: careful where people are taken off lists and records are deleted. */
+/** What a sync is given when nobody said anything: careful where people are taken off lists or written to, and where records are deleted. */
 export function defaultPolicy(
   framework: FrameworkId,
   settings: Readonly<Record<string, unknown>>,
@@ -61,6 +61,9 @@ export function defaultPolicy(
   }
   if (framework === 'objects' && settings['mode'] === 'mirror') {
     return approvalPolicy.parse({ ask: 'unusual', removes: '20 %', shrinks: true });
+  }
+  if (framework === 'mail') {
+    return approvalPolicy.parse({ ask: 'unusual', firstRun: true });
   }
   return approvalPolicy.parse({});
 }

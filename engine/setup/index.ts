@@ -4,6 +4,7 @@ import { ActivateError, asActivateError } from '../contracts/errors.ts';
 import { audiencesSettings } from '../model/audiences.ts';
 import { eventsSettings } from '../model/events.ts';
 import { filesSettings } from '../model/files.ts';
+import { mailSettings } from '../model/mail.ts';
 import { objectsSettings } from '../model/objects.ts';
 import { tasksSettings } from '../model/tasks.ts';
 import type { ConnectionRecord } from '../store/connections.ts';
@@ -12,6 +13,7 @@ import type { About } from './about.ts';
 import { checkAudiences } from './audiences.ts';
 import { checkEvents } from './events.ts';
 import { checkFiles } from './files.ts';
+import { checkMail } from './mail.ts';
 import { checkObjects } from './objects.ts';
 import { checkTasks } from './tasks.ts';
 
@@ -24,6 +26,7 @@ const settingsOf = {
   audiences: audiencesSettings,
   files: filesSettings,
   tasks: tasksSettings,
+  mail: mailSettings,
 } as const satisfies Record<DeliveryFramework, z.ZodType>;
 
 /** All settings that a framework has. */
@@ -76,6 +79,9 @@ export async function checkSettings(
         return await checkFiles(filesSettings.parse(settings), about);
       case 'tasks':
         return await checkTasks(tasksSettings.parse(settings), await part('tasks'), about);
+      case 'mail':
+        await part('mail');
+        return await checkMail(mailSettings.parse(settings), about);
       default:
         return framework satisfies never;
     }
@@ -91,6 +97,7 @@ const fieldsAtFault: Readonly<Record<DeliveryFramework, string>> = {
   audiences: 'traits',
   files: 'path',
   tasks: 'title',
+  mail: 'text',
 };
 
 function atField(thrown: unknown, field: string): unknown {

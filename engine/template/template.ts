@@ -63,6 +63,25 @@ messages.registerFilter('mention', (value: unknown) => {
 /** Writes values of fields, titles of tasks, names of files: text as it is. */
 const texts = createEngine((text) => text);
 
+/** Writes HTML: a value is text in it, whatever it looks like. */
+const pages = createEngine(escapeHtml);
+
+// As it comes, this filter lets a value through as it is.
+pages.registerFilter('raw', (value: unknown) => value);
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** For text and for quoted attributes alike. */
+export function escapeHtml(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (sign) => entities[sign] ?? sign);
+}
+
 function stringify(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
@@ -100,8 +119,11 @@ export function compileTemplate(source: string, columns: readonly Column[]): Tem
 
 export interface TextTemplate {
   readonly columns: readonly string[];
-  /** `about` are names beside those of the columns: the model's, the run's. Throws TEMPLATE_INVALID. */
-  render(row: RowText, about?: Readonly<Record<string, unknown>>): string;
+  /**
+   * `about` are names beside those of the columns: the model's, the run's. `previous` is the row before the change, where
+   * there was one. Throws TEMPLATE_INVALID.
+   */
+  render(row: RowText, about?: Readonly<Record<string, unknown>>, previous?: RowText): string;
 }
 
 /** A template for plain text: no markup, no mentions. `about` names what it may use beside the columns. */
@@ -110,13 +132,31 @@ export function compileText(
   columns: readonly Column[],
   about: readonly string[] = [],
 ): TextTemplate {
-  const parsed = parse(texts, source);
+  return compileBy(texts, source, columns, about);
+}
+
+/** A template for HTML: values are escaped, so that they are text and no markup. */
+export function compileHtml(
+  source: string,
+  columns: readonly Column[],
+  about: readonly string[] = [],
+): TextTemplate {
+  return compileBy(pages, source, columns, about);
+}
+
+function compileBy(
+  engine: Liquid,
+  source: string,
+  columns: readonly Column[],
+  about: readonly string[],
+): TextTemplate {
+  const parsed = parse(engine, source);
   const convert = converter(columns);
   return {
-    columns: columnsOf(texts, parsed, columns, about),
-    render: (row, others = {}) => {
+    columns: columnsOf(engine, parsed, columns, about),
+    render: (row, others = {}, previous = {}) => {
       const values = convert(row);
-      return render(texts, parsed, { ...others, ...values, row: values });
+      return render(engine, parsed, { ...others, ...values, row: values, previous: convert(previous) });
     },
   };
 }

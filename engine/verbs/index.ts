@@ -10,6 +10,7 @@ import { createGate } from './changes.ts';
 import { destinationVerbs, sourceVerbs } from './connections.ts';
 import { documentVerbs } from './documents.ts';
 import { Examiner } from './examine.ts';
+import { mailVerbs } from './mails.ts';
 import type { VerbParts } from './parts.ts';
 import { peopleVerbs } from './people.ts';
 import { personalVerbs } from './personal.ts';
@@ -35,6 +36,7 @@ export function createServices(parts: VerbParts): Services {
     },
     syncs: syncVerbs(parts, examiner, gate),
     alerts: alertVerbs(parts, examiner, gate),
+    mail: mailVerbs(parts),
     runs: runVerbs(parts),
     cards: cardVerbs(parts),
     people: peopleVerbs(parts, places),

@@ -6,6 +6,7 @@ import { alertSettings } from '../../engine/model/alert.ts';
 import { audiencesSettings } from '../../engine/model/audiences.ts';
 import { eventsSettings } from '../../engine/model/events.ts';
 import { filesSettings } from '../../engine/model/files.ts';
+import { mailSettings } from '../../engine/model/mail.ts';
 import { objectsSettings } from '../../engine/model/objects.ts';
 import { tasksSettings } from '../../engine/model/tasks.ts';
 import { parseSchedule } from '../../engine/schedule/cron.ts';
@@ -36,7 +37,7 @@ describe('the examples of docs/frameworks.md', () => {
       ...Object.values(syncs).map(({ framework }) => framework),
     ]);
 
-    expect(frameworks).toEqual(['notify', 'objects', 'events', 'audiences', 'files', 'tasks']);
+    expect(frameworks).toEqual(['notify', 'mail', 'objects', 'events', 'audiences', 'files', 'tasks']);
   });
 
   it.each(examples.map((one) => [Object.keys({ ...one.alerts, ...one.syncs }).join(), one] as const))(
@@ -65,6 +66,7 @@ const schemas: Readonly<Record<FrameworkId, z.ZodObject>> = {
   audiences: audiencesSettings,
   files: filesSettings,
   tasks: tasksSettings,
+  mail: mailSettings,
 };
 
 /** What a table of settings has to say: the name in a file, what holds when it is left out, and the choices. */

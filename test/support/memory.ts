@@ -6,6 +6,9 @@ import type {
   Event,
   FieldSpec,
   Item,
+  Mail,
+  MailOutcome,
+  Mails,
   Member,
   NewFile,
   NewTask,
@@ -56,6 +59,10 @@ export class World {
   readonly events: Event[] = [];
   readonly files = new Map<string, { bytes: Buffer; mark: string }>();
   readonly tasks = new Map<string, StoredTask>();
+  /** As they were taken, the same one as often as it was. */
+  readonly mails: Mail[] = [];
+  /** What becomes of a mail, where it is not taken: of recipients before its content, `unknown` after it was taken all the same. */
+  mailSays: (mail: Mail) => Promise<MailOutcome | undefined> | MailOutcome | undefined = () => undefined;
   readonly calls: Got[] = [];
   readonly queries: Query[] = [];
   fields: FieldSpec[] = [];
@@ -75,6 +82,8 @@ export class World {
     this.events.length = 0;
     this.files.clear();
     this.tasks.clear();
+    this.mails.length = 0;
+    this.mailSays = () => undefined;
     this.calls.length = 0;
     this.queries.length = 0;
     this.fields = [];
@@ -141,12 +150,12 @@ export function memoryConnector(world: World) {
     name: 'Memory',
     summary: 'Keeps everything in memory.',
     config: {},
-    offers: ['source', 'objects', 'events', 'audiences', 'files', 'tasks'],
+    offers: ['source', 'objects', 'events', 'audiences', 'files', 'tasks', 'mail'],
     hosts: [],
     setup: [],
     verified: 'It is a test.',
     open: async (): Promise<
-      Connection<'source' | 'objects' | 'events' | 'audiences' | 'files' | 'tasks'>
+      Connection<'source' | 'objects' | 'events' | 'audiences' | 'files' | 'tasks' | 'mail'>
     > => ({
       source: sourceOf(world),
       objects: objectsOf(world),
@@ -172,6 +181,7 @@ export function memoryConnector(world: World) {
         locate: (path) => `memory/${path}`,
       },
       tasks: tasksOf(world),
+      mail: mailsOf(world),
       check: async () => [],
       close: async () => undefined,
     }),
@@ -305,6 +315,25 @@ function audiencesOf(world: World): Audiences {
         }
         return { state: 'ok' };
       }),
+  };
+}
+
+/** As a mail server does it: what it refuses it refuses before the content, and once it has that nothing takes it back. */
+function mailsOf(world: World): Mails {
+  return {
+    limits: { concurrency: 2 },
+    send: async (mail, call) => {
+      const says = await world.mailSays(mail);
+      if (says !== undefined && says.state !== 'unknown') {
+        return says;
+      }
+      await call.begin();
+      await world.handle('mail', [{ ...mail, key: mail.to }], { again: false, run: '' }, () => {
+        world.mails.push(mail);
+        return { state: 'ok' };
+      });
+      return says ?? { state: 'ok', id: mail.mark };
+    },
   };
 }
 
