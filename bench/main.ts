@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { endProcess, ownDatabase } from './support.ts';
 
-const parts = ['planner', 'messages', 'schedules', 'alerts', 'syncs'] as const;
+const parts = ['planner', 'warehouse', 'messages', 'schedules', 'alerts', 'syncs'] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -56,6 +56,18 @@ try {
   if (wanted('planner')) {
     const { benchPlanner } = await import('./planner.ts');
     await benchPlanner({ rows: Number(values.rows), url: own.url });
+  }
+  if (wanted('warehouse')) {
+    const { benchWarehouse } = await import('./warehouse.ts');
+    const all = await benchWarehouse(own.url, Number(values.rows));
+    const limit = all[0];
+    for (const { what, seconds, cpuSeconds, serverCpuSeconds, peakMb, bytes } of all) {
+      const memory = peakMb === undefined ? '' : `, ${Math.round(peakMb)} MB at most`;
+      const came = bytes === undefined ? '' : `, ${(bytes / 1e6).toFixed(1)} MB read`;
+      say(
+        `${values.rows} rows, ${what}: ${seconds.toFixed(1)} s = ${(seconds / (limit?.seconds ?? 1)).toFixed(2)} x psql, CPU ${(cpuSeconds - serverCpuSeconds).toFixed(2)} s here and ${serverCpuSeconds.toFixed(2)} s in the server${came}${memory}`,
+      );
+    }
   }
 } finally {
   await own.close();
