@@ -125,7 +125,7 @@ function tlsOf(mode: string | null): Tls | undefined {
 }
 
 /** Whether the traffic stays on this machine. */
-function isLocal(host: string): boolean {
+export function isLocal(host: string): boolean {
   return host.startsWith('/') || host === 'localhost' || host === '::1' || /^127\./.test(host);
 }
 

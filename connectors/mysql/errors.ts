@@ -1,4 +1,5 @@
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
+import type { Limits } from '../../engine/contracts/source.ts';
 import type { Login } from './config.ts';
 
 /** What `mysql2` throws. */
@@ -56,6 +57,42 @@ export function explain(thrown: unknown, login: Login): ActivateError {
     ...(fields === undefined ? {} : { fields }),
     cause: `${failure.code ?? ''} ${failure.errno ?? ''}`.trim(),
   });
+}
+
+/** The same for a question that only reads, and may be stopped. */
+export function explainReading(thrown: unknown, login: Login, limits: Limits): ActivateError {
+  const { errno, sqlState, sqlMessage = '' } = (thrown ?? {}) as Failure;
+  if (thrown instanceof ActivateError) {
+    return thrown;
+  }
+  if (limits.signal?.aborted === true) {
+    return new ActivateError('CANCELED', 'The query was canceled.', { cause: errno });
+  }
+  switch (sqlState === undefined ? undefined : errno) {
+    case 1969:
+    case 3024:
+      return new ActivateError('SQL_TIMEOUT', `The query was stopped after ${secondsOf(limits.timeoutMs)}.`, {
+        fix: 'Make it faster (fewer rows, an index, a summary table), or raise the limit.',
+        cause: errno,
+      });
+    case 1317:
+    case 1927:
+      return new ActivateError('UNAVAILABLE', 'Somebody at the database stopped the query.', {
+        fix: 'It is tried again by itself.',
+        cause: errno,
+      });
+    case 1792:
+      return new ActivateError('SQL_UNSAFE', `The query tried to write: ${sqlMessage}.`, {
+        fix: 'Use a query that only reads.',
+        cause: errno,
+      });
+    default:
+      return explain(thrown, login);
+  }
+}
+
+function secondsOf(ms: number): string {
+  return ms === 1000 ? '1 second' : `${ms / 1000} seconds`;
 }
 
 function without(secret: string | undefined, text: string): string {

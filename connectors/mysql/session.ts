@@ -1,8 +1,9 @@
-import type { Pool, PoolConnection, PoolOptions } from 'mysql2/promise';
+import type { Pool, PoolConnection } from 'mysql2/promise';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { orAborted } from '../../engine/contracts/signal.ts';
 import type { Login } from './config.ts';
 import { explain, type Failure, isOfServer } from './errors.ts';
+import { optionsOf } from './options.ts';
 
 export type Row = readonly (string | null)[];
 /** What a statement is given: text, or bytes. Nothing else: objects and numbers would be read in ways of their own. */
@@ -51,7 +52,12 @@ const opening = [
 /** Opens nothing yet: the pool connects when asked. */
 export async function createSession(login: Login, applicationName: string): Promise<Session> {
   const { createPool } = await import('mysql2/promise');
-  const pool = createPool(optionsOf(login, applicationName));
+  const pool = createPool({
+    ...optionsOf(login, applicationName),
+    connectionLimit: 4,
+    maxIdle: 2,
+    idleTimeout: 30_000,
+  });
   const connected = async (timeoutMs: number, signal?: AbortSignal): Promise<Connected> => {
     const connecting = pool.getConnection();
     const connection = await orAborted(connecting, signal).catch((thrown: unknown) => {
@@ -101,30 +107,6 @@ async function opened(connection: PoolConnection, timeoutMs: number): Promise<Co
   return { connection, id: String(id), link: link(Number(packet)) };
 }
 
-function optionsOf(login: Login, applicationName: string): PoolOptions {
-  return {
-    ...(login.host.startsWith('/') ? { socketPath: login.host } : { host: login.host, port: login.port }),
-    user: login.user,
-    password: login.password ?? '',
-    database: login.database,
-    ...(login.tls === 'off' ? {} : { ssl: { rejectUnauthorized: login.tls === 'verify' } }),
-    connectAttributes: { program_name: applicationName },
-    charset: 'utf8mb4',
-    timezone: 'Z',
-    dateStrings: true,
-    supportBigNumbers: true,
-    bigNumberStrings: true,
-    stringifyObjects: true,
-    connectTimeout: 10_000,
-    enableKeepAlive: true,
-    connectionLimit: 4,
-    maxIdle: 2,
-    idleTimeout: 30_000,
-    // Statements of each table and size: too many of them would be kept at the server.
-    maxPreparedStatements: 50,
-  };
-}
-
 /** Values go beside the statement, never into it. */
 async function ask(
   connection: PoolConnection,
@@ -140,7 +122,7 @@ async function ask(
   return Array.isArray(rows) ? (rows as unknown[][]).map(textual) : [];
 }
 
-function textual(row: readonly unknown[]): Row {
+export function textual(row: readonly unknown[]): Row {
   return row.map((value) =>
     value === null ? null : Buffer.isBuffer(value) ? value.toString() : String(value),
   );

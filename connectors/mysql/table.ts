@@ -48,7 +48,7 @@ export interface Constraint {
   readonly columns: readonly string[];
 }
 
-const system = `('information_schema', 'mysql', 'performance_schema', 'sys')`;
+export const system = `('information_schema', 'mysql', 'performance_schema', 'sys')`;
 
 /** A name as a statement has it. */
 export function quoted(name: string): string {
@@ -167,7 +167,7 @@ export async function describeTable(link: Link, object: string): Promise<Table> 
 }
 
 /** `name`, `database.name`, each with or without backticks. */
-function namesOf(object: string): readonly [database: string | null, name: string] {
+export function namesOf(object: string): readonly [database: string | null, name: string] {
   const part = '(?:`((?:[^`]|``)+)`|([^`.]+))';
   const match = new RegExp(`^(?:${part}\\.)?${part}$`).exec(object.trim());
   const plain = (inQuotes: string | undefined, bare: string | undefined): string | undefined =>

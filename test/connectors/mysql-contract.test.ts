@@ -61,6 +61,7 @@ async function start(): Promise<FarSide & { readonly fake: FakeMysql }> {
   return {
     fake,
     config: { url: fake.url },
+    readerConfig: { url: fake.reader },
     wrongConfig: { url: fake.url.replace(password, 'not-the-password') },
     secrets: [password],
     stored: () => fake.ask('select email, score, ref from customers order by email'),

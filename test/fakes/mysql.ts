@@ -17,6 +17,8 @@ export interface FakeMysql
   readonly user: string;
   /** What its user connects with. */
   readonly url: string;
+  /** What one connects with who may read, and nothing else. */
+  readonly reader: string;
   /** Asks the server itself, as one who may do all. */
   ask<T = Readonly<Record<string, unknown>>>(text: string): Promise<readonly T[]>;
 }
@@ -39,6 +41,8 @@ export async function startFakeMysql(adminUrl: string, tables: readonly string[]
     `create database ${name} character set utf8mb4 collate utf8mb4_general_ci`,
     `create user ${name} identified by '${password}'`,
     `grant select, insert, update, delete, create temporary tables on ${name}.* to ${name}`,
+    `create user ${name}_r identified by '${password}'`,
+    `grant select on ${name}.* to ${name}_r`,
     `use ${name}`,
     ...tables,
   ]) {
@@ -51,6 +55,7 @@ export async function startFakeMysql(adminUrl: string, tables: readonly string[]
     database: name,
     user: name,
     url: `mysql://${name}:${password}@127.0.0.1:${way.port}/${name}`,
+    reader: `mysql://${name}_r:${password}@127.0.0.1:${way.port}/${name}`,
     ask: async <T>(text: string) => {
       const [rows] = await admin.query(text);
       return Array.isArray(rows) ? (rows as T[]).map((row) => ({ ...row })) : [];
@@ -64,7 +69,7 @@ export async function startFakeMysql(adminUrl: string, tables: readonly string[]
 
 async function dropped(admin: Connection, name: string): Promise<void> {
   await admin.query(`drop database ${name}`);
-  await admin.query(`drop user ${name}`);
+  await admin.query(`drop user ${name}, ${name}_r`);
   await admin.end();
 }
 
