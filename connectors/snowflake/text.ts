@@ -68,10 +68,10 @@ export function textOf({ native }: Pick<Column, 'native'>, expression: string): 
       return withoutZeros(`TO_CHAR(${expression}, 'YYYY-MM-DD HH24:MI:SS.FF9')`);
     case 'TIMESTAMP_LTZ':
     case 'TIMESTAMP_TZ':
-      return `${withoutZeros(`TO_CHAR(CONVERT_TIMEZONE('UTC', ${expression}), 'YYYY-MM-DD HH24:MI:SS.FF9')`)} || '+00'`;
+      return `CONCAT(${withoutZeros(`TO_CHAR(CONVERT_TIMEZONE('UTC', ${expression}), 'YYYY-MM-DD HH24:MI:SS.FF9')`)}, '+00')`;
     case 'BINARY':
       // A backslash in quotes would be read as the beginning of something.
-      return `CHR(92) || 'x' || HEX_ENCODE(${expression}, 0)`;
+      return `CONCAT(CHR(92), 'x', HEX_ENCODE(${expression}, 0))`;
     case 'VARIANT':
     case 'OBJECT':
     case 'ARRAY':

@@ -693,9 +693,9 @@ describe('the text of a value', () => {
     ['TIMESTAMP_NTZ', "RTRIM(RTRIM(TO_CHAR(x, 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.')"],
     [
       'TIMESTAMP_LTZ',
-      "RTRIM(RTRIM(TO_CHAR(CONVERT_TIMEZONE('UTC', x), 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.') || '+00'",
+      "CONCAT(RTRIM(RTRIM(TO_CHAR(CONVERT_TIMEZONE('UTC', x), 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.'), '+00')",
     ],
-    ['BINARY', "CHR(92) || 'x' || HEX_ENCODE(x, 0)"],
+    ['BINARY', "CONCAT(CHR(92), 'x', HEX_ENCODE(x, 0))"],
     ['VARIANT', 'TO_JSON(TO_VARIANT(x))'],
     ['GEOGRAPHY', 'ST_ASEWKT(x)'],
     ['VARCHAR', "COLLATE(TO_VARCHAR(x), 'utf8')"],
@@ -825,7 +825,10 @@ describe('the place of ours', () => {
 
   it('gives values and their order as a reading does', () => {
     const column = { name: 'ID', type: 'number', native: 'NUMBER(38,0)' } as const;
-    expect([scratch.textOf(column, 'c'), scratch.orderOf(column)]).toEqual(['TO_VARCHAR(c)', 'numeric']);
+    expect([scratch.textOf(column, 'c', 'key'), scratch.orderOf(column)]).toEqual([
+      'TO_VARCHAR(c)',
+      'numeric',
+    ]);
   });
 
   it('runs a statement to its end', async () => {
