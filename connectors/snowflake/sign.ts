@@ -39,7 +39,7 @@ export function signed(http: Http, { base, signIn }: Login, now: () => Date): Ht
 }
 
 /** The token that proves a private key, by whose it is and by the fingerprint of its public half. */
-export function keyToken(
+function keyToken(
   { account, user, key }: { readonly account: string; readonly user: string; readonly key: KeyObject },
   now: Date,
 ): string {

@@ -118,6 +118,8 @@ export async function allRows(followed: Followed, vendor: string): Promise<Table
     }
     proveCount(result, rows.length, vendor);
     return { columns: result.columns, rows };
+  } catch (error) {
+    throw readOnly(error);
   } finally {
     await followed.stop();
   }
@@ -149,7 +151,7 @@ export function linesOf(followed: Followed, vendor: string): AsyncIterable<Uint8
         }
       } catch (error) {
         await end();
-        throw error;
+        throw readOnly(error);
       }
       await end();
       return { done: true, value: undefined };
@@ -227,6 +229,16 @@ export function bodyOf<T>(answer: HttpAnswer, vendor: string): T {
   } catch {
     throw shortOf(vendor, 'an answer that breaks off');
   }
+}
+
+/** Who only reads need not know what became of it there: it can be asked for again. */
+function readOnly(error: unknown): unknown {
+  return error instanceof ActivateError && error.code === 'OUTCOME_UNKNOWN'
+    ? new ActivateError('UNAVAILABLE', error.message, {
+        fix: 'It is tried again by itself.',
+        cause: error.cause,
+      })
+    : error;
 }
 
 function canceled(reason: unknown): ActivateError {
