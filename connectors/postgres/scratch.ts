@@ -75,20 +75,19 @@ async function lacking(session: Session, schema: string, limits: Limits): Promis
   if (readOnly === 'true') {
     return ['The server or the role is set to read only, so that no planner schema can be kept there.'];
   }
+  if (usable === null && mayCreate === 'true') {
+    await session.run(`CREATE SCHEMA IF NOT EXISTS ${name}`, limits);
+  } else if (usable !== 'true') {
+    return [
+      usable === null
+        ? `There is no schema ${schema}. An administrator makes it: create schema ${name} authorization ${role};`
+        : `The role may not make tables in ${schema}. An administrator lets it: grant usage, create on schema ${name} to ${role};`,
+    ];
+  }
   if (state.elsewhere) {
     return [
       `The role can change data outside of ${schema}. Rows are compared inside the warehouse only by a role that can't: there a query runs in a transaction that may write. Make a role of its own that reads what it needs and owns ${schema}.`,
     ];
   }
-  if (usable === null && mayCreate === 'true') {
-    await session.run(`CREATE SCHEMA IF NOT EXISTS ${name}`, limits);
-    return [];
-  }
-  return usable === 'true'
-    ? []
-    : [
-        usable === null
-          ? `There is no schema ${schema}. An administrator makes it: create schema ${name} authorization ${role};`
-          : `The role may not make tables in ${schema}. An administrator lets it: grant usage, create on schema ${name} to ${role};`,
-      ];
+  return [];
 }

@@ -24,6 +24,7 @@ export interface Hand {
 export interface Installation {
   /** Of the warehouse's address in documents, as `${…}` has it. */
   readonly warehouseVariable: string;
+  readonly warehouseUrl: string;
   readonly services: App['services'];
   readonly db: Db;
   readonly warehouse: PooledDb;
@@ -116,6 +117,7 @@ export async function install(more: Readonly<Record<string, string>> = {}): Prom
   const start = (sync: string): Promise<Run> => desk.services.runs.start(sync, by, 'manual');
   return {
     warehouseVariable,
+    warehouseUrl: house.url,
     services: desk.services,
     db: own.db,
     warehouse,

@@ -340,6 +340,8 @@ async function webhook(): Promise<FarSide> {
 }
 
 scenario(play, { connector: 'postgres', start: postgres, sigkill: true, terminal: true });
+scenario(play, { connector: 'postgres', start: postgres, inside: 'struck at the destination' });
+scenario(play, { connector: 'postgres', start: postgres, inside: 'struck at the warehouse' });
 if (hasMariadb) {
   scenario(play, { connector: 'mysql', start: mysql });
 }

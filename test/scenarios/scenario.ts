@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FarSide, type Play, Stage, sync } from './stage.ts';
+import { type FarSide, type Inside, type Play, Stage, sync } from './stage.ts';
 import { activate } from './terminal.ts';
 
 export interface Destination {
@@ -9,15 +9,19 @@ export interface Destination {
   readonly sigkill?: boolean;
   /** It is run from the command line too. */
   readonly terminal?: boolean;
+  /** Rows are compared inside the warehouse. */
+  readonly inside?: Inside;
 }
 
 /** The whole life of a sync, from a file to the end of its worst day. */
 export function scenario(play: Play, destination: Destination): void {
-  describe.concurrent(`${play.framework} to ${destination.connector}`, () => {
+  const { inside } = destination;
+  const where = inside === undefined ? '' : `, compared inside the warehouse, ${inside}`;
+  describe.concurrent(`${play.framework} to ${destination.connector}${where}`, () => {
     let stage: Stage;
 
     beforeAll(async () => {
-      stage = await Stage.set(play, destination.connector, destination.start);
+      stage = await Stage.set(play, destination.connector, destination.start, inside);
     });
 
     afterAll(() => stage.close());

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { stringify } from 'yaml';
 import type { Run } from '../../engine/store/runs.ts';
 import { type Gate, type Struck, startGate } from '../support/gate.ts';
+import { at, portOf } from './far-sides.ts';
 import { type Hand, type Installation, install } from './installation.ts';
 
 /** What a framework makes of the accounts in the warehouse. */
@@ -52,6 +54,9 @@ export interface Outage {
   readonly reason: RegExp;
 }
 
+/** Rows are compared inside the warehouse, and workers are struck down at pieces that go to the destination, or there. */
+export type Inside = 'struck at the destination' | 'struck at the warehouse';
+
 /** The one sync of the file. */
 export const sync = 'accounts-out';
 
@@ -62,11 +67,13 @@ export class Stage {
   readonly gate: Gate;
   readonly yaml: string;
   private readonly play: Play;
+  private readonly inside: Inside | undefined;
   private hand: Hand;
   private rows = 0;
 
-  private constructor(play: Play, house: Installation, hand: Hand, far: FarSide, gate: Gate, yaml: string) {
+  private constructor({ play, house, far, gate, inside }: Filed, hand: Hand, yaml: string) {
     this.play = play;
+    this.inside = inside;
     this.house = house;
     this.hand = hand;
     this.far = far;
@@ -74,22 +81,23 @@ export class Stage {
     this.yaml = yaml;
   }
 
-  static async set(play: Play, connector: string, start: () => Promise<FarSide>): Promise<Stage> {
+  static async set(
+    play: Play,
+    connector: string,
+    start: () => Promise<FarSide>,
+    inside?: Inside,
+  ): Promise<Stage> {
     const house = await install();
     const far = await start();
-    const gate = await startGate(far.port);
+    const gate = await startGate(
+      inside === 'struck at the warehouse' ? portOf(house.warehouseUrl) : far.port,
+    );
     await house.warehouse.query(
       `create table accounts (id int primary key, name text, seats int, email text, plan text, at timestamptz,
          gone boolean not null default false)`,
     );
-    return new Stage(
-      play,
-      house,
-      await house.hire(),
-      far,
-      gate,
-      fileOf(play, connector, far, gate.port, house),
-    );
+    const file = { play, connector, far, house, gate, inside };
+    return new Stage(file, await house.hire(), await fileOf(file));
   }
 
   async apply(): Promise<void> {
@@ -114,6 +122,9 @@ export class Stage {
   async isAsWanted(): Promise<void> {
     const wanted = await this.house.warehouse.query(this.play.wanted);
     expect(sorted(await this.far.there())).toEqual(sorted(wanted));
+    // Nothing is left to be worked in, and where rows are compared here, nothing stands in the warehouse.
+    const states = await this.house.db.query('select run_id from warehouse_states');
+    expect(states).toEqual(this.inside === undefined ? [] : [{ run_id: null }]);
     this.far.inspect?.();
   }
 
@@ -209,14 +220,19 @@ export class Stage {
   }
 }
 
+interface Filed {
+  readonly play: Play;
+  readonly connector: string;
+  readonly far: FarSide;
+  readonly house: Installation;
+  readonly gate: Gate;
+  readonly inside: Inside | undefined;
+}
+
 /** The file of an installation with one sync. Secrets come from the environment, by the names that an export has. */
-function fileOf(
-  play: Play,
-  connector: string,
-  far: FarSide,
-  port: number,
-  { warehouseVariable }: Installation,
-): string {
+async function fileOf({ play, connector, far, house, gate, inside }: Filed): Promise<string> {
+  const { warehouseVariable } = house;
+  const port = inside === 'struck at the warehouse' ? far.port : gate.port;
   const [number = ''] = /\d+/.exec(warehouseVariable) ?? [];
   const { config, secrets } = far.connection(port);
   const references = Object.entries(secrets).map(([field, value]) => {
@@ -224,7 +240,11 @@ function fileOf(
     process.env[name] = value;
     return [field, `\${${name}}`];
   });
-  const source = { connector: 'postgres', secrets: { url: `\${${warehouseVariable}}` } };
+  const reference = { url: `\${${warehouseVariable}}` };
+  const source =
+    inside === undefined
+      ? { connector: 'postgres', secrets: reference }
+      : { connector: 'postgres', config: await planner(house, gate, inside), secrets: reference };
   const destination = { connector, config, secrets: Object.fromEntries(references) };
   const head = stringify({
     sources: { [`warehouse-${number}`]: source },
@@ -249,6 +269,23 @@ syncs:
     approval: { ask: never }
 ${far.settings.trim().replaceAll(/^/gm, '    ')}
 `;
+}
+
+/** Makes a role that reads accounts and has a schema of its own; what is stored of the source besides its address. */
+async function planner(
+  { warehouse, warehouseUrl, warehouseVariable }: Installation,
+  gate: Gate,
+  inside: Inside,
+): Promise<Readonly<Record<string, string>>> {
+  const role = `planner_${randomUUID().slice(0, 8)}`;
+  await warehouse.query(`create role ${role} login password 'plans'`);
+  await warehouse.query(`grant select on accounts to ${role}`);
+  await warehouse.query(`create schema planner authorization ${role}`);
+  const url = new URL(warehouseUrl);
+  url.username = role;
+  url.password = 'plans';
+  process.env[warehouseVariable] = inside === 'struck at the warehouse' ? at(url.href, gate.port) : url.href;
+  return { plannerSchema: 'planner', planner: 'warehouse' };
 }
 
 function sorted(rows: readonly unknown[]): readonly string[] {

@@ -1,0 +1,96 @@
+-- make told
+CREATE TABLE IF NOT EXISTS "planner"."told_0a1b" (tk varchar(65535) NOT NULL, tline varchar(65535) NOT NULL, tlayout varchar(65535) NOT NULL) DISTSTYLE KEY DISTKEY (tk) SORTKEY (tk);
+
+-- make found
+CREATE TABLE "planner"."found_0a1b" DISTSTYLE KEY DISTKEY (fk) AS
+SELECT coalesce(c.mk, tk) AS fk, c.mline AS fline, tline AS fwas, tlayout AS fwaslayout, c.fit AS fit
+FROM (
+  SELECT mk, mline, CASE WHEN keyless = 'n' AND count(*) OVER (PARTITION BY mk) = 1 THEN 'y' ELSE 'n' END AS fit
+  FROM (
+    SELECT
+      (coalesce(text_of(q."id"), chr(92) || 'N')) AS mk,
+      coalesce(text_of(q."id"), chr(92) || 'N')
+      || chr(9) || coalesce(replace(replace(replace(replace(replace(replace(replace(text_of(q."na""m`e"), chr(92), chr(92) || chr(92)), chr(8), chr(92) || 'b'), chr(9), chr(92) || 't'), chr(10), chr(92) || 'n'), chr(11), chr(92) || 'v'), chr(12), chr(92) || 'f'), chr(13), chr(92) || 'r'), chr(92) || 'N')
+      || chr(9) || coalesce(text_of(q."at"), chr(92) || 'N') AS mline,
+      CASE WHEN q."id" IS NULL THEN 'y' ELSE 'n' END AS keyless
+    FROM (
+select * from accounts
+    ) q
+  ) e
+) c
+FULL OUTER JOIN "planner"."told_0a1b" ON c.mk = tk
+WHERE c.mk IS NULL OR tk IS NULL OR c.mline <> tline OR tlayout <> '2' OR c.fit = 'n';
+
+-- look without a table
+SELECT coalesce(c.mk, tk) AS fk, c.mline AS fline, tline AS fwas, tlayout AS fwaslayout, c.fit AS fit
+FROM (
+  SELECT mk, mline, CASE WHEN keyless = 'n' AND count(*) OVER (PARTITION BY mk) = 1 THEN 'y' ELSE 'n' END AS fit
+  FROM (
+    SELECT
+      (coalesce(text_of(q."id"), chr(92) || 'N')) AS mk,
+      coalesce(text_of(q."id"), chr(92) || 'N')
+      || chr(9) || coalesce(replace(replace(replace(replace(replace(replace(replace(text_of(q."na""m`e"), chr(92), chr(92) || chr(92)), chr(8), chr(92) || 'b'), chr(9), chr(92) || 't'), chr(10), chr(92) || 'n'), chr(11), chr(92) || 'v'), chr(12), chr(92) || 'f'), chr(13), chr(92) || 'r'), chr(92) || 'N')
+      || chr(9) || coalesce(text_of(q."at"), chr(92) || 'N') AS mline,
+      CASE WHEN q."id" IS NULL THEN 'y' ELSE 'n' END AS keyless
+    FROM (
+select * from accounts
+    ) q
+  ) e
+) c
+FULL OUTER JOIN "planner"."told_0a1b" ON c.mk = tk
+WHERE 1 = 1;
+
+-- take as told
+INSERT INTO "planner"."told_0a1b" (tk, tline, tlayout)
+SELECT fk, fline, '2' FROM (
+SELECT coalesce(c.mk, tk) AS fk, c.mline AS fline, tline AS fwas, tlayout AS fwaslayout, c.fit AS fit
+FROM (
+  SELECT mk, mline, CASE WHEN keyless = 'n' AND count(*) OVER (PARTITION BY mk) = 1 THEN 'y' ELSE 'n' END AS fit
+  FROM (
+    SELECT
+      (coalesce(text_of(q."id"), chr(92) || 'N')) AS mk,
+      coalesce(text_of(q."id"), chr(92) || 'N')
+      || chr(9) || coalesce(replace(replace(replace(replace(replace(replace(replace(text_of(q."na""m`e"), chr(92), chr(92) || chr(92)), chr(8), chr(92) || 'b'), chr(9), chr(92) || 't'), chr(10), chr(92) || 'n'), chr(11), chr(92) || 'v'), chr(12), chr(92) || 'f'), chr(13), chr(92) || 'r'), chr(92) || 'N')
+      || chr(9) || coalesce(text_of(q."at"), chr(92) || 'N') AS mline,
+      CASE WHEN q."id" IS NULL THEN 'y' ELSE 'n' END AS keyless
+    FROM (
+select * from accounts
+    ) q
+  ) e
+) c
+FULL OUTER JOIN "planner"."told_0a1b" ON c.mk = tk
+WHERE 1 = 1
+) f WHERE fit = 'y';
+
+-- fill told
+INSERT INTO "planner"."told_0a1b" (tk, tline, tlayout) VALUES
+(from_varbyte(to_varbyte('69742773', 'hex'), 'utf8'), from_varbyte(to_varbyte('69742773095c4e', 'hex'), 'utf8'), '2');
+
+-- make kept
+CREATE TABLE IF NOT EXISTS "planner"."kept_0a1b" (ek varchar(65535) NOT NULL, eline varchar(65535), act varchar(65535) NOT NULL) DISTSTYLE KEY DISTKEY (ek);
+
+-- fill kept
+INSERT INTO "planner"."kept_0a1b" (ek, eline, act) VALUES
+(from_varbyte(to_varbyte('31', 'hex'), 'utf8'), NULL, 'leave'),
+(from_varbyte(to_varbyte('32', 'hex'), 'utf8'), from_varbyte(to_varbyte('3209646f756274', 'hex'), 'utf8'), 'put');
+
+-- what goes
+DELETE FROM "planner"."told_0a1b" WHERE (EXISTS (SELECT 1 FROM "planner"."found_0a1b" WHERE fk = tk AND (fit = 'y' OR fline IS NULL)) AND NOT EXISTS (SELECT 1 FROM "planner"."kept_0a1b" WHERE ek = tk AND act <> 'take')) OR EXISTS (SELECT 1 FROM "planner"."kept_0a1b" WHERE ek = tk AND act = 'put');
+
+-- what comes
+INSERT INTO "planner"."told_0a1b" (tk, tline, tlayout) SELECT fk, fline, '2' FROM "planner"."found_0a1b" WHERE fit = 'y' AND NOT EXISTS (SELECT 1 FROM "planner"."kept_0a1b" WHERE ek = fk AND act <> 'take');
+
+-- what is in doubt
+INSERT INTO "planner"."told_0a1b" (tk, tline, tlayout) SELECT ek, eline, '2' FROM "planner"."kept_0a1b" WHERE act = 'put';
+
+-- what goes, few taken
+DELETE FROM "planner"."told_0a1b" WHERE (EXISTS (SELECT 1 FROM "planner"."found_0a1b" WHERE fk = tk AND (fit = 'y' OR fline IS NULL)) AND EXISTS (SELECT 1 FROM "planner"."kept_0a1b" WHERE ek = tk AND act = 'take')) OR EXISTS (SELECT 1 FROM "planner"."kept_0a1b" WHERE ek = tk AND act = 'put');
+
+-- what comes, few taken
+INSERT INTO "planner"."told_0a1b" (tk, tline, tlayout) SELECT fk, fline, '2' FROM "planner"."found_0a1b" WHERE fit = 'y' AND EXISTS (SELECT 1 FROM "planner"."kept_0a1b" WHERE ek = fk AND act = 'take');
+
+-- one key
+SELECT tline AS "tline", tlayout AS "tlayout" FROM "planner"."told_0a1b" WHERE tk = from_varbyte(to_varbyte('78273b2064726f70207461626c6520793b202d2d', 'hex'), 'utf8');
+
+-- drop
+DROP TABLE IF EXISTS "planner"."found_0a1b";
