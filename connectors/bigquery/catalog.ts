@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { KeyPart } from '../../engine/contracts/key-guess.ts';
 import type { Column, Limits, Query } from '../../engine/contracts/source.ts';
-import type { Asked } from './errors.ts';
+import { bestMatches, type Listed } from '../../engine/contracts/table-list.ts';
 import type { Proof, Session, TableReference } from './session.ts';
 import { columnOf, quoted } from './text.ts';
 
@@ -76,35 +76,25 @@ const tablesPage = z.object({
 const mostDatasets = 200;
 const mostPages = 10;
 const atOnce = 8;
-const offered = 100;
 
 /** Tables and views of the data's project, as `dataset.table`; with the project before it where another one pays. */
 export async function tablesBy(session: Session, typed: string, limits: Limits): Promise<readonly string[]> {
   const { login } = session;
-  const text = typed.trim().toLowerCase();
   const before = login.dataProject === login.project ? '' : `${login.dataProject}.`;
+  const text = typed.trim().toLowerCase();
   const all = await datasetsOf(session, limits);
   // What stands before a dot is the dataset, as far as it is known.
   const named = all.filter((dataset) => text.includes(`${dataset.toLowerCase()}.`));
-  const found: string[] = [];
   const left = (named.length > 0 ? named : all).slice(0, mostDatasets);
+  const found: Listed[] = [];
   for (let at = 0; at < left.length; at += atOnce) {
-    const lists = left.slice(at, at + atOnce).map(async (dataset) => {
-      const tables = await tablesOf(session, dataset, limits);
-      return tables.map((table) => `${before}${dataset}.${table}`);
+    const lists = left.slice(at, at + atOnce).map(async (schema) => {
+      const tables = await tablesOf(session, schema, limits);
+      return tables.map((name) => ({ schema, name, text: `${before}${schema}.${name}` }));
     });
     found.push(...(await Promise.all(lists)).flat());
   }
-  const score = (name: string): number => {
-    const table = name.slice(name.lastIndexOf('.') + 1);
-    return table === text ? 0 : table.startsWith(text) ? 1 : 2;
-  };
-  return found
-    .map((name) => ({ name, low: name.toLowerCase() }))
-    .filter(({ low }) => low.includes(text))
-    .sort((a, b) => score(a.low) - score(b.low) || (a.low < b.low ? -1 : 1))
-    .slice(0, offered)
-    .map(({ name }) => name);
+  return bestMatches(async () => found, typed);
 }
 
 export async function datasetsOf(session: Session, limits: Limits): Promise<readonly string[]> {
@@ -112,7 +102,7 @@ export async function datasetsOf(session: Session, limits: Limits): Promise<read
   return paged(async (pageToken) => {
     const query = { maxResults: 1000, pageToken };
     const request = { method: 'GET', path, query, signal: limits.signal } as const;
-    const { datasets, nextPageToken } = await session.ask(datasetsPage, request, asked(session, limits));
+    const { datasets, nextPageToken } = await session.ask(datasetsPage, request, session);
     return { items: datasets.map((one) => one.datasetReference.datasetId), nextPageToken };
   });
 }
@@ -128,7 +118,7 @@ export async function tablesOf(
     return await paged(async (pageToken) => {
       const query = { maxResults: 1000, pageToken };
       const request = { method: 'GET', path, query, signal: limits.signal } as const;
-      const { tables, nextPageToken } = await session.ask(tablesPage, request, asked(session, limits));
+      const { tables, nextPageToken } = await session.ask(tablesPage, request, session);
       return { items: tables.map((one) => one.tableReference.tableId), nextPageToken };
     });
   } catch (error) {
@@ -195,8 +185,4 @@ export async function primaryKeyOf(
     const at = columns.findIndex((column) => column.name.toLowerCase() === name.toLowerCase());
     return at === -1 ? [] : [{ at, of: names.length }];
   });
-}
-
-function asked({ login }: Session, { timeoutMs }: Limits): Asked {
-  return { login, timeoutMs };
 }

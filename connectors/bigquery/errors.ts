@@ -12,7 +12,6 @@ export interface Refusal {
 /** What was asked when it failed. */
 export interface Asked {
   readonly login: Login;
-  readonly timeoutMs: number;
   /** How many lines of ours stood before the person's query in the text that was sent. */
   readonly linesBefore?: number;
   /** Bytes that the query would be billed for, as far as BigQuery could tell beforehand. */
@@ -54,17 +53,8 @@ export function overBilled(asked: Asked): ActivateError {
   return errorIn(tooMuch(asked));
 }
 
-export function overTime({ timeoutMs }: Asked): ActivateError {
-  return errorIn(tooLong(timeoutMs));
-}
-
 export function canceled(cause: unknown): ActivateError {
   return new ActivateError('CANCELED', 'The query was canceled.', { cause });
-}
-
-/** Rows that are missing would be taken for removed. */
-export function cutShort(how: string): ActivateError {
-  return new ActivateError('UNAVAILABLE', `BigQuery did not give the whole result: ${how}.`, { fix: again });
 }
 
 const again = 'It is tried again by itself.';
@@ -128,19 +118,14 @@ function sentenceOf({ reason, says }: Refusal, asked: Asked): Sentence | undefin
     case 'stopped':
       return ['UNAVAILABLE', 'Somebody canceled the query at BigQuery.', again];
     case 'timeout':
-      return tooLong(asked.timeoutMs);
+      return [
+        'SQL_TIMEOUT',
+        'The query took longer than BigQuery lets it.',
+        'Make it faster (fewer rows, a table made of its result beforehand), or raise the limit.',
+      ];
     default:
       return undefined;
   }
-}
-
-function tooLong(timeoutMs: number): Sentence {
-  const time = timeoutMs === 1000 ? '1 second' : `${timeoutMs / 1000} seconds`;
-  return [
-    'SQL_TIMEOUT',
-    `The query was stopped after ${time}.`,
-    'Make it faster (fewer rows, a table made of its result beforehand), or raise the limit.',
-  ];
 }
 
 function tooMuch({ login, estimate }: Asked): Sentence {

@@ -1,12 +1,12 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
-import { lineText } from '../../engine/contracts/lines.ts';
 import type { Scratch } from '../../engine/contracts/scratch.ts';
 import type { Column, Limits, Query, Reading, Source, Table } from '../../engine/contracts/source.ts';
+import { allRows, linesOf } from '../../engine/contracts/statements.ts';
 import { columnsFor, describeQuery, primaryKeyOf, selectAll, tablesBy } from './catalog.ts';
 import { config, loginOf } from './config.ts';
-import type { Job, Row } from './job.ts';
+import { vendor } from './job.ts';
 import { warningsOf } from './rights.ts';
 import { scratchOf } from './scratch.ts';
 import { createSession, type Session, type Wrapped } from './session.ts';
@@ -47,12 +47,8 @@ export const bigquery = defineConnector({
 });
 
 async function check(session: Session, scratch: Scratch | undefined): Promise<readonly string[]> {
-  await rowsOf(
-    session,
-    { before: 'SELECT q.x FROM (', sql: "SELECT 'x' AS x", after: ') AS q' },
-    1,
-    checking,
-  );
+  const trial = { before: 'SELECT q.x FROM (', sql: "SELECT 'x' AS x", after: ') AS q' };
+  await rowsOf(session, trial, [textColumn('x')], checking);
   const lacking = (await scratch?.lacking(checking)) ?? [];
   return [...(await warningsOf(session, checking)), ...lacking];
 }
@@ -69,8 +65,8 @@ function sourceOf(session: Session, scratch: Scratch | undefined): Source {
     },
     count: async (sql, limits) => {
       const counted = { before: 'SELECT CAST(COUNT(*) AS STRING) AS n FROM (', sql, after: ') AS q' };
-      const [row] = await rowsOf(session, counted, 1, limits);
-      return Number(row?.[0]);
+      const { rows } = await rowsOf(session, counted, [textColumn('n')], limits);
+      return Number(rows[0]?.[0]);
     },
     suggestKey: async (sql, limits) => {
       const { columns, tables } = await describeQuery(session, sql, limits);
@@ -82,6 +78,10 @@ function sourceOf(session: Session, scratch: Scratch | undefined): Source {
   };
 }
 
+function textColumn(name: string): Column {
+  return { name, type: 'text', native: 'STRING' };
+}
+
 async function sample(
   session: Session,
   sql: string,
@@ -90,7 +90,7 @@ async function sample(
   limits: Limits,
 ): Promise<Table> {
   const limited = { ...selecting(columns, sql), after: `) AS q LIMIT ${Math.trunc(rows)}` };
-  return { columns, rows: await rowsOf(session, limited, columns.length, limits) };
+  return rowsOf(session, limited, columns, limits);
 }
 
 /** Names of ours in the result: a column may be called by a word that is reserved, or not at all. */
@@ -99,18 +99,14 @@ function selecting(columns: readonly Column[], sql: string): Wrapped {
   return { before: `SELECT ${texts.join(', ')} FROM (`, sql, after: ') AS q' };
 }
 
+/** Columns of ours: their values are all text. */
 async function rowsOf(
   session: Session,
   text: Wrapped,
-  width: number,
+  columns: readonly Column[],
   limits: Limits,
-): Promise<readonly Row[]> {
-  const job = await session.select(text, limits);
-  const all: Row[] = [];
-  for (let rows = await job.next(width); rows !== undefined; rows = await job.next(width)) {
-    all.push(...rows);
-  }
-  return all;
+): Promise<Table> {
+  return allRows(await session.select(text, columns, limits), vendor);
 }
 
 /** In any order: to sort much, BigQuery would need it all in one place, and fails. */
@@ -118,14 +114,12 @@ async function read(session: Session, query: Query, limits: Limits): Promise<Rea
   const described = await describeQuery(session, query.sql, limits);
   const columns = columnsFor(query, described.columns);
   const text = selecting(columns, query.sql);
-  const job = await session.select(
-    { ...text, after: `${text.after} ${sinceOf(query, described.columns)}` },
-    limits,
-  );
+  const after = `${text.after} ${sinceOf(query, described.columns)}`;
+  const followed = await session.select({ ...text, after }, columns, limits);
   return {
     order: columns.slice(0, query.key.length).map(orderOf),
     sorted: query.key.length === 0,
-    lines: linesOf(job, columns.length),
+    lines: linesOf(followed, vendor),
   };
 }
 
@@ -138,21 +132,4 @@ function sinceOf({ since }: Query, columns: readonly Column[]): string {
     throw new ActivateError('BUG', 'A watermark is of no column, or neither a number nor a time.');
   }
   return `WHERE q.${quoted(column.name)} >= ${momentOf(column, since.value)}`;
-}
-
-/** By hand and not a generator, whose `finally` is skipped when it is broken off before its first step. */
-function linesOf(job: Job, width: number): AsyncIterable<Uint8Array> {
-  const iterator: AsyncIterator<Uint8Array> = {
-    next: async () => {
-      const rows = await job.next(width);
-      return rows === undefined
-        ? { done: true, value: undefined }
-        : { done: false, value: Buffer.from(rows.map(lineText).join('')) };
-    },
-    return: async () => {
-      await job.stop();
-      return { done: true, value: undefined };
-    },
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
 }

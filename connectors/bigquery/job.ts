@@ -1,10 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { ActivateError } from '../../engine/contracts/errors.ts';
 import type { HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
-import type { Limits } from '../../engine/contracts/source.ts';
-import { untilKnown } from '../../engine/contracts/wait.ts';
+import { orAborted } from '../../engine/contracts/signal.ts';
+import type { Column } from '../../engine/contracts/source.ts';
+import {
+  bodyOf,
+  type Result,
+  type Rows,
+  type Standing,
+  type Statement,
+  shortOf,
+} from '../../engine/contracts/statements.ts';
 import type { Login } from './config.ts';
-import { type Asked, canceled, cutShort, explain, overTime, refusalIn } from './errors.ts';
+import { type Asked, explain, refusalIn } from './errors.ts';
+
+export const vendor = 'BigQuery';
 
 /** One request; `path` is below the version. */
 export type Wanted = Pick<HttpRequest, 'method' | 'query' | 'json' | 'timeoutMs'> & {
@@ -19,16 +30,12 @@ export interface Way {
   send(request: Wanted): Promise<HttpAnswer>;
 }
 
-export type Row = readonly (string | null)[];
-
-/** A query at work in BigQuery, which goes on when nobody asks for it. */
+/** A query to be started under a name of ours. */
 export interface Job {
-  /** The next rows, undefined once all have come. Waits until there are any, and throws when some are missing. */
-  next(width: number): Promise<readonly Row[] | undefined>;
-  /** Waits for the end of a statement that has no rows. */
-  done(): Promise<void>;
-  /** Gives up: what still runs is canceled there. */
-  stop(): Promise<void>;
+  readonly id: string;
+  readonly configuration: object;
+  /** Of its rows; none for a statement that has no rows. */
+  readonly columns: readonly Column[];
 }
 
 const rowsPerPage = 10_000;
@@ -36,8 +43,8 @@ const rowsPerPage = 10_000;
 const longPollMs = 20_000;
 const requestMs = 120_000;
 const cancelMs = 10_000;
-/** Between two of those, in case it doesn't hold them back. */
-const pollsMs = [20, 100, 500, 1000] as const;
+/** How long a start is waited for that is to be canceled. */
+const patienceMs = 2000;
 
 const page = z.object({
   jobComplete: z.boolean(),
@@ -54,96 +61,75 @@ const listed = z.object({
     .default([]),
 });
 
-/**
- * Starts a query under a name of ours. The time limit is kept here, since BigQuery only attempts to; its own, a little
- * later, is for when this process is gone.
- */
-export async function startJob(
-  way: Way,
-  { id, configuration }: { readonly id: string; readonly configuration: object },
-  asked: Asked,
-  limits: Limits,
-): Promise<Job> {
+/** A job that starts when it is first asked how it stands. It can be canceled before anybody knows whether it did. */
+export function statementOf(way: Way, { id, configuration, columns }: Job, asked: Asked): Statement {
   const { login, send } = way;
-  const deadline = AbortSignal.timeout(Math.ceil(limits.timeoutMs));
-  const signal = limits.signal === undefined ? deadline : AbortSignal.any([limits.signal, deadline]);
+  const path = `projects/${login.project}/queries/${id}`;
   let { location } = login;
-  let isRunning = true;
-  const stop = async (): Promise<void> => {
-    if (isRunning) {
-      isRunning = false;
-      location ??= await locationOf(way, id).catch(() => undefined);
-      const path = `projects/${login.project}/jobs/${id}/cancel`;
-      await send({ method: 'POST', path, query: { location }, timeoutMs: cancelMs }).catch(() => undefined);
-    }
-  };
-  /** Whoever gives up, or does not know what became of a job, cancels it: it would go on, and be billed. */
-  const watched = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (thrown) {
-      await stop();
-      if (limits.signal?.aborted === true) {
-        throw canceled(thrown);
-      }
-      throw deadline.aborted && thrown === deadline.reason ? overTime(asked) : thrown;
-    }
-  };
-  const results = async (query: HttpRequest['query'], until: AbortSignal | undefined): Promise<Page> => {
-    const path = `projects/${login.project}/queries/${id}`;
-    const answer = await send({
-      method: 'GET',
-      path,
-      query: { ...query, location },
-      signal: until,
-      timeoutMs: requestMs,
-    });
-    if (answer.ok) {
-      return read(page, answer);
-    }
-    throw answer.status === 404 && !isRunning ? cutShort('it is not there any more') : explain(answer, asked);
-  };
-  const completed = (maxResults: number): Promise<Page> =>
-    watched(async () => {
-      const ask = async (): Promise<Page | undefined> => {
-        const answer = await results({ maxResults, timeoutMs: longPollMs }, signal);
-        return answer.jobComplete ? answer : undefined;
-      };
-      const first = await untilKnown(ask, { pollsMs, longestMs: limits.timeoutMs, signal });
-      if (first === undefined) {
-        throw overTime(asked);
-      }
-      isRunning = false;
-      return first;
-    });
-  await watched(async () => {
+  let starting: Promise<ActivateError | undefined> | undefined;
+  /** Why it is refused. Not broken off by a signal: a start that is under way may arrive after the word to cancel it. */
+  const start = async (): Promise<ActivateError | undefined> => {
     const jobReference = { projectId: login.project, jobId: id, location };
-    const answer = await send({
-      method: 'POST',
-      path: `projects/${login.project}/jobs`,
-      json: { jobReference, configuration },
-      signal,
-      timeoutMs: requestMs,
-    });
-    // Then it had come, and only the answer was lost.
+    const json = { jobReference, configuration };
+    const place = `projects/${login.project}/jobs`;
+    const answer = await send({ method: 'POST', path: place, json, timeoutMs: requestMs });
+    // A duplicate had come before, and only the answer was lost.
     if (answer.status === 409 && refusalIn(answer).reason === 'duplicate') {
       location ??= await locationOf(way, id);
-      return;
+    } else if (answer.ok) {
+      location = read(begun, answer).jobReference.location ?? location;
+    } else {
+      return explain(answer, asked);
     }
-    if (!answer.ok) {
-      isRunning = answer.status >= 500;
-      throw explain(answer, asked);
-    }
-    location = read(begun, answer).jobReference.location ?? location;
-  });
-  return {
-    next: rowsOf(
-      () => completed(rowsPerPage),
-      (pageToken) => watched(() => results({ maxResults: rowsPerPage, pageToken }, limits.signal)),
-    ),
-    done: async () => void (await completed(0)),
-    stop,
+    return undefined;
   };
+  const following = async (pageToken: string, signal: AbortSignal): Promise<Page> => {
+    const query = { maxResults: rowsPerPage, pageToken, location };
+    const answer = await send({ method: 'GET', path, query, signal, timeoutMs: requestMs });
+    if (!answer.ok) {
+      // It was there: what BigQuery keeps of a result for a day may be gone sooner.
+      throw answer.status === 404
+        ? shortOf(vendor, 'only a part of a result, and then did not know it any more')
+        : explain(answer, asked);
+    }
+    return read(page, answer);
+  };
+  return {
+    standing: async (signal): Promise<Standing> => {
+      starting ??= start();
+      const refused = await orAborted(starting, signal);
+      if (refused !== undefined) {
+        return { state: 'failed', error: refused };
+      }
+      const maxResults = columns.length === 0 ? 0 : rowsPerPage;
+      const query = { maxResults, timeoutMs: longPollMs, location };
+      const answer = await send({ method: 'GET', path, query, signal, timeoutMs: requestMs });
+      if (!answer.ok) {
+        return failedBy(explain(answer, asked));
+      }
+      const first = read(page, answer);
+      return first.jobComplete
+        ? { state: 'done', result: resultOf(first, columns, following) }
+        : { state: 'running' };
+    },
+    cancel: async () => {
+      const late = new AbortController();
+      const patience = sleep(patienceMs, undefined, { signal: late.signal }).catch(() => undefined);
+      await Promise.race([starting?.catch(() => undefined), patience]);
+      late.abort();
+      location ??= await locationOf(way, id);
+      const place = `projects/${login.project}/jobs/${id}/cancel`;
+      await send({ method: 'POST', path: place, query: { location }, timeoutMs: cancelMs });
+    },
+  };
+}
+
+/** What passes may be about the question alone, while the query goes on and is billed: thrown, it is canceled. */
+function failedBy(error: ActivateError): Standing {
+  if (error.retry === 'never') {
+    return { state: 'failed', error };
+  }
+  throw error;
 }
 
 /** Where a job runs whose start was not answered: it is found in its own location alone. The latest jobs are listed first. */
@@ -154,58 +140,49 @@ async function locationOf({ login, send }: Way, id: string): Promise<string | un
   return jobs.find(({ jobReference }) => jobReference.jobId === id)?.jobReference.location;
 }
 
-interface Progress {
-  /** Of the next page; undefined once there is none. */
-  readonly token: string | undefined;
-  readonly received: number;
-  /** Undefined before the first page. */
-  readonly total: number | undefined;
-}
-
-function rowsOf(first: () => Promise<Page>, following: (token: string) => Promise<Page>): Job['next'] {
-  let progress: Progress = { token: undefined, received: 0, total: undefined };
-  return async (width) => {
-    const { token, total } = progress;
-    if (token === undefined && total !== undefined) {
-      return undefined;
-    }
-    const page = await (token === undefined ? first() : following(token));
-    progress = further(progress, page);
-    return page.rows.map((row) => valuesOf(row, width));
+function resultOf(
+  first: Page,
+  columns: readonly Column[],
+  following: (token: string, signal: AbortSignal) => Promise<Page>,
+): Result {
+  // A statement that writes may count nothing.
+  const { totalRows = columns.length === 0 ? 0 : undefined } = first;
+  if (totalRows === undefined) {
+    throw shortOf(vendor, 'a result without the number of its rows');
+  }
+  return {
+    columns,
+    rowCount: totalRows,
+    pieces: (signal) => piecesOf(first, (token) => following(token, signal)),
   };
 }
 
-/** Counts what comes: a result is whole when there are as many rows as BigQuery said that there would be. */
-function further({ token, received: before, total }: Progress, page: Page): Progress {
-  const { jobComplete, totalRows, pageToken = '', rows } = page;
-  const received = before + rows.length;
-  if (!jobComplete || totalRows === undefined || (total !== undefined && totalRows !== total)) {
-    throw cutShort('it changed while it was read');
+async function* piecesOf(first: Page, following: (token: string) => Promise<Page>): AsyncGenerator<Rows> {
+  yield first.rows.map(valuesOf);
+  for (let token = first.pageToken; token !== undefined && token !== ''; ) {
+    const next = await following(token);
+    if (!next.jobComplete || next.totalRows !== first.totalRows || next.pageToken === token) {
+      throw shortOf(vendor, 'a result that changed while it was read');
+    }
+    yield next.rows.map(valuesOf);
+    token = next.pageToken;
   }
-  if (pageToken !== '' && pageToken === token) {
-    throw cutShort('it gave the same part twice');
-  }
-  if (pageToken === '' ? received !== totalRows : received > totalRows) {
-    const [all, came] = [totalRows, received].map((rows) => rows.toLocaleString('en'));
-    throw cutShort(`it has ${all} rows, and ${came} came`);
-  }
-  return { token: pageToken === '' ? undefined : pageToken, received, total: totalRows };
 }
 
-function valuesOf(row: unknown, width: number): Row {
+function valuesOf(row: unknown): readonly (string | null)[] {
   const { f: cells } = row as { readonly f?: readonly { readonly v?: unknown }[] };
-  const values = cells?.map(({ v }) => v);
-  if (values?.length !== width || !values.every((value) => value === null || typeof value === 'string')) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'BigQuery gave rows of another shape than was asked for.');
+  const values = cells?.map(({ v }) => v) ?? [];
+  if (!values.every((value) => value === null || typeof value === 'string')) {
+    throw shortOf(vendor, 'values of another type than was asked for');
   }
-  return values as Row;
+  return values;
 }
 
-/** Reads what is needed of an answer. OUTCOME_UNKNOWN when it is not there. */
+/** Reads what is needed of an answer; UNAVAILABLE when it is not there. */
 export function read<T extends z.ZodType>(shape: T, answer: HttpAnswer): z.output<T> {
-  const parsed = shape.safeParse(answer.json());
+  const parsed = shape.safeParse(bodyOf(answer, vendor));
   if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'BigQuery answered with something else than it is known to.');
+    throw shortOf(vendor, 'something else than it is known to send');
   }
   return parsed.data;
 }

@@ -48,5 +48,5 @@ async function heldIn(session: Session, dataset: string, limits: Limits): Promis
     json: { permissions: Object.keys(writing) },
     signal: limits.signal,
   } as const;
-  return (await session.ask(granted, request, { login, timeoutMs: limits.timeoutMs })).permissions;
+  return (await session.ask(granted, request, { login })).permissions;
 }

@@ -21,8 +21,7 @@ export function scratchOf(
 ): Scratch {
   const schema = `${quoted(place.project)}.${quoted(place.dataset)}`;
   const table = (name: string): string => `${schema}.${quoted(name)}`;
-  const run = async (statement: string, limits: Limits): Promise<void> =>
-    (await session.start(statement, limits)).done();
+  const { run } = session;
   // What was found in order stays so: every run asks.
   let isProven = false;
   return {
@@ -59,7 +58,7 @@ async function lackingIn(
   limits: Limits,
 ): Promise<readonly string[]> {
   const { login } = session;
-  const asked = { login, timeoutMs: limits.timeoutMs };
+  const asked = { login };
   const path = `projects/${project}/datasets`;
   const found = await session.send({ method: 'GET', path: `${path}/${dataset}`, signal: limits.signal });
   if (found.status === 404) {

@@ -4,11 +4,12 @@ import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Http, withToken } from '../../engine/contracts/http.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
-import type { Limits } from '../../engine/contracts/source.ts';
+import type { Column, Limits } from '../../engine/contracts/source.ts';
 import { withoutSemicolon } from '../../engine/contracts/sql.ts';
+import { type Followed, follow } from '../../engine/contracts/statements.ts';
 import type { Login } from './config.ts';
 import { type Asked, canceled, explain, overBilled } from './errors.ts';
-import { type Job, read, startJob, type Wanted, type Way } from './job.ts';
+import { read, statementOf, vendor, type Wanted, type Way } from './job.ts';
 import type { SchemaField } from './text.ts';
 
 /** A statement of ours around a person's query. */
@@ -37,10 +38,10 @@ export interface Session extends Way {
   ask<T extends z.ZodType>(shape: T, request: Wanted, asked: Asked): Promise<z.output<T>>;
   /** A dry run, which costs nothing. Throws SQL_UNSAFE when it is anything but one SELECT. */
   prove(text: string | Wrapped, limits: Limits): Promise<Proof>;
-  /** Starts a SELECT of ours, once it is proven that it is one and would not be billed for too much. */
-  select(text: Wrapped, limits: Limits): Promise<Job>;
-  /** Starts a statement of ours that may write. */
-  start(statement: string, limits: Limits): Promise<Job>;
+  /** Starts a SELECT of ours with these columns of text, once it is proven that it is one and not billed for too much. */
+  select(text: Wrapped, columns: readonly Column[], limits: Limits): Promise<Followed>;
+  /** Runs one statement of ours that may write, and waits for its end. */
+  run(statement: string, limits: Limits): Promise<void>;
 }
 
 /** By how much BigQuery's own time limit is behind ours. */
@@ -72,6 +73,8 @@ const dryRun = z.object({
   }),
 });
 
+type DryRun = z.output<typeof dryRun>['statistics']['query'];
+
 export function createSession(
   login: Login,
   { http: plain, now, applicationName }: ConnectorContext,
@@ -94,63 +97,71 @@ export function createSession(
     return read(shape, answer);
   };
   const labels = { activate: labelOf(applicationName) };
-  const begin = (statement: string, asked: Asked, limits: Limits): Promise<Job> => {
+  const begin = (statement: string, columns: readonly Column[], asked: Asked, limits: Limits): Followed => {
     const configuration = {
       labels,
       jobTimeoutMs: String(Math.ceil(limits.timeoutMs) + graceMs),
       query: { ...queryOf(statement), maximumBytesBilled: String(login.mostBytes) },
     };
-    return startJob({ login, send }, { id: `activate_${randomUUID()}`, configuration }, asked, limits);
+    const job = { id: `activate_${randomUUID()}`, configuration, columns };
+    return follow(vendor, limits, async () => statementOf({ login, send }, job, asked));
   };
-  const proofOf = async (
-    text: string | Wrapped,
-    limits: Limits,
-  ): Promise<Proof & { readonly sure: boolean }> => {
-    const { statement, linesBefore } = written(text);
-    const request: Wanted = {
+  const tried = async (statement: string, linesBefore: number, limits: Limits): Promise<DryRun> => {
+    const jobReference = { projectId: login.project, location: login.location };
+    const configuration = { dryRun: true, labels, query: queryOf(statement) };
+    const request = {
       method: 'POST',
       path: `projects/${login.project}/jobs`,
-      json: {
-        jobReference: { projectId: login.project, location: login.location },
-        configuration: { dryRun: true, labels, query: queryOf(statement) },
-      },
+      json: { jobReference, configuration },
       signal: limits.signal,
-    };
-    const asked = { login, timeoutMs: limits.timeoutMs, linesBefore };
-    const { query } = (await ask(dryRun, request, asked)).statistics;
-    if (query.statementType !== 'SELECT') {
-      throw new ActivateError(
-        'SQL_UNSAFE',
-        `BigQuery takes this for ${query.statementType}, not for one SELECT.`,
-        {
-          fix: 'Use a query that only reads.',
-        },
-      );
-    }
-    return {
-      fields: query.schema.fields,
-      tables: query.referencedTables,
-      estimate: query.totalBytesProcessed,
-      // For tables that are clustered it names the most that it may be, and often it is far less.
-      sure: query.totalBytesProcessedAccuracy !== 'UPPER_BOUND',
-    };
+    } as const;
+    return (await ask(dryRun, request, { login, linesBefore })).statistics.query;
   };
   return {
     login,
     send,
     ask,
-    prove: proofOf,
-    select: async (text, limits) => {
+    prove: async (text, limits) => {
       const { statement, linesBefore } = written(text);
-      const { estimate, sure } = await proofOf(text, limits);
-      const asked = { login, timeoutMs: limits.timeoutMs, linesBefore, estimate };
-      if (sure && estimate !== undefined && estimate > login.mostBytes) {
-        throw overBilled(asked);
-      }
-      return begin(statement, asked, limits);
+      return proofIn(await tried(statement, linesBefore, limits));
     },
-    start: (statement, limits) => begin(statement, { login, timeoutMs: limits.timeoutMs }, limits),
+    select: async (text, columns, limits) => {
+      const { statement, linesBefore } = written(text);
+      const found = await tried(statement, linesBefore, limits);
+      const { estimate } = proofIn(found);
+      const asked = { login, linesBefore, estimate };
+      proveCost(found, asked);
+      return begin(statement, columns, asked, limits);
+    },
+    run: async (statement, limits) => {
+      const found = await tried(statement, 0, limits);
+      if (found.statementType === 'SCRIPT') {
+        throw new ActivateError('SQL_UNSAFE', 'BigQuery takes this for several statements.', {
+          fix: 'Correct the query: it has to be one SELECT.',
+        });
+      }
+      const asked = { login, estimate: found.totalBytesProcessed };
+      proveCost(found, asked);
+      const followed = begin(statement, [], asked, limits);
+      await followed.result.finally(() => followed.stop());
+    },
   };
+}
+
+function proofIn({ statementType, schema, referencedTables, totalBytesProcessed }: DryRun): Proof {
+  if (statementType !== 'SELECT') {
+    throw new ActivateError('SQL_UNSAFE', `BigQuery takes this for ${statementType}, not for one SELECT.`, {
+      fix: 'Use a query that only reads.',
+    });
+  }
+  return { fields: schema.fields, tables: referencedTables, estimate: totalBytesProcessed };
+}
+
+/** For tables that are clustered BigQuery names the most that it may be, and often it is far less: then it decides itself. */
+function proveCost({ totalBytesProcessed = 0, totalBytesProcessedAccuracy }: DryRun, asked: Asked): void {
+  if (totalBytesProcessedAccuracy !== 'UPPER_BOUND' && totalBytesProcessed > asked.login.mostBytes) {
+    throw overBilled(asked);
+  }
 }
 
 function queryOf(query: string): object {
