@@ -134,4 +134,4 @@ function plannerOf(text: string, project: string): Dataset {
   return { project: before === undefined ? project : projectOf('plannerSchema', before), dataset };
 }
 
-export const invalid = invalidIn(config);
+const invalid = invalidIn(config);

@@ -128,4 +128,4 @@ export function isLocal(host: string): boolean {
   return host === 'localhost' || /^127\./.test(host);
 }
 
-export const invalid = invalidIn(config);
+const invalid = invalidIn(config);

@@ -71,7 +71,7 @@ export function textOf({ native }: Column, expression: string): string {
     case 'geography':
       return `ST_AsText(${expression})`;
     default:
-      return `${expression}::varchar`;
+      return native.startsWith('character varying') ? expression : `${expression}::varchar`;
   }
 }
 
