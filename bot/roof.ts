@@ -15,6 +15,7 @@ import { actedBy, writeAudit } from '../engine/store/audit.ts';
 import { draftOf, dropDraft, keepDraft, startDraft } from '../engine/store/drafts.ts';
 import { openLink, useLink } from '../engine/store/links.ts';
 import { createDispatch } from './dispatch.ts';
+import { dbtHooks } from './hooks.ts';
 import { formPage } from './local/link.ts';
 import type { Platform } from './platform.ts';
 import { createPlatforms, defined, type PlatformSettings } from './platforms.ts';
@@ -89,6 +90,7 @@ async function serve(
     log,
     metrics: () => app.metrics.text(),
     ready: () => app.ready(),
+    hooks: dbtHooks((project, request) => app.services.dbt.hear(project, request)),
     form: formPage({
       dispatch,
       openLink: async (token) => {

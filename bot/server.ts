@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly ready: () => Promise<{ readonly ok: boolean; readonly checks: Readonly<Record<string, string>> }>;
   /** The pages behind one-time links, mounted at `/form`. */
   readonly form?: RequestHandler;
+  /** Where other tools tell us something, each request signed; mounted at `/hooks`. */
+  readonly hooks?: RequestHandler;
 }
 
 export interface Server {
@@ -52,7 +54,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
 }
 
 function createApp(
-  { platforms, publicUrl, log, metrics, ready, form }: ServerOptions,
+  { platforms, publicUrl, log, metrics, ready, form, hooks }: ServerOptions,
   running: Set<Response>,
 ): Express {
   const app = express();
@@ -70,6 +72,9 @@ function createApp(
   app.get('/metrics', async (_req, res) => {
     res.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics());
   });
+  if (hooks !== undefined) {
+    app.use('/hooks', hooks);
+  }
   const ours = guard(publicUrl);
   app.use('/assets', ours, assets());
   if (form !== undefined) {

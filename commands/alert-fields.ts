@@ -32,7 +32,13 @@ export const alertFields = {
       placeholder: 'select id, name, owner_email from accounts where …',
     }),
   ),
-  table: field.optional(field.lookup({ label: 'Or a whole table', lookup: 'tables' })),
+  table: field.optional(
+    field.lookup({
+      label: 'Or a table or dbt model',
+      lookup: 'tables',
+      help: 'With a query beside it, a dbt model says what the query reads.',
+    }),
+  ),
   model: field.optional(
     field.lookup({ label: 'Or the query of', lookup: 'models', help: 'A query that another alert uses.' }),
   ),
@@ -90,10 +96,19 @@ export const alertFields = {
   }),
 };
 
+/** The dbt model that was chosen, as `shop/accounts`; undefined when none was. */
+export function dbtOf({ table = '' }: Raw): string | undefined {
+  return table.startsWith('dbt:') ? table.slice('dbt:'.length) : undefined;
+}
+
 /** The query that was written, chosen as a table, or taken from another alert. Throws INPUT_INVALID at the field. */
 export async function queryOf(raw: Raw, services: Services): Promise<string> {
   if (raw['sql'] !== undefined && raw['sql'].trim() !== '') {
     return raw['sql'];
+  }
+  const dbt = dbtOf(raw);
+  if (dbt !== undefined) {
+    return (await services.dbt.model(dbt)).sql;
   }
   if (raw['table'] !== undefined && raw['table'] !== '') {
     return services.sources.selectAll(raw['source'] ?? '', raw['table']);
@@ -187,6 +202,7 @@ export async function draftOf(raw: Raw, caller: Caller, services: Services): Pro
     name: slug(raw['name'] ?? ''),
     source: raw['source'] ?? '',
     sql: await queryOf(raw, services),
+    dbt: dbtOf(raw),
     key: splitMany(raw['key'] ?? ''),
     settings,
     schedule: await at('schedule', async () =>
@@ -252,6 +268,7 @@ const firstWords: Readonly<Record<string, string>> = {
 /** A name out of the title's own words, or out of what happens to which table. */
 export function suggestedName(raw: Raw): string {
   const words = slug((raw['title'] ?? '').replaceAll(/\{\{.*?\}\}/g, ''));
-  const table = /\bfrom\s+(?:"?\w+"?\.)?"?(\w+)/i.exec(raw['sql'] ?? raw['table'] ?? '')?.[1] ?? 'rows';
+  const asked = /\bfrom\s+(?:"?\w+"?\.)?"?(\w+)/i.exec(raw['sql'] ?? raw['table'] ?? '')?.[1];
+  const table = asked ?? dbtOf(raw)?.split('/')[1] ?? 'rows';
   return words === '' ? slug(`${firstWords[raw['trigger'] ?? 'added'] ?? 'new'}-${table}`) : words;
 }

@@ -8,7 +8,7 @@ import type { Column } from '../engine/contracts/source.ts';
 import type { AlertSettings } from '../engine/model/alert.ts';
 import { maskCard } from '../engine/personal/card.ts';
 import { maskText, type Row } from '../engine/personal/mask.ts';
-import { describeSchedule, nextRuns, parseSchedule } from '../engine/schedule/cron.ts';
+import { describeSchedule, nextRuns } from '../engine/schedule/cron.ts';
 import type { Finding, Services } from '../engine/services.ts';
 import {
   at,
@@ -23,6 +23,7 @@ import {
   thresholdOf,
 } from './alert-fields.ts';
 import { alerts, matching, sources } from './lookups.ts';
+import { dbtBlocks, keyToBegin, mustHaveSchedule, scheduleToBegin } from './dbt-forms.ts';
 import { shownFinding } from './personal.ts';
 
 const columns: Lookup<Services> = async (typed, raw, _caller, services) =>
@@ -40,8 +41,14 @@ async function columnNames(raw: Raw, services: Services): Promise<readonly strin
 export const queryLookups: Readonly<Record<string, Lookup<Services>>> = {
   sources,
   columns,
-  tables: async (typed, raw, _caller, services) =>
-    matching(await services.sources.tables(raw['source'] ?? '', typed), typed),
+  tables: async (typed, raw, _caller, services) => {
+    const source = raw['source'] ?? '';
+    const [models, tables] = await Promise.all([
+      services.dbt.search(source, typed),
+      services.sources.tables(source, typed),
+    ]);
+    return [...models, ...matching(tables, typed)];
+  },
   models: async (typed, _raw, _caller, services) =>
     matching(
       (await services.models.list()).map((model) => model.name),
@@ -112,8 +119,9 @@ const found: Step<Services> = {
   prepare: async (raw, caller, services) => {
     const found = await services.models.recall(raw['source'] ?? '', await queryOf(raw, services));
     const { finding } = await shownFinding(found, raw, caller, services);
-    const key = finding.suggestedKey.length === 0 ? {} : { key: JSON.stringify(finding.suggestedKey) };
-    return { intro: findingBlocks(finding), initial: { ...key, trigger: 'added' } };
+    const key = await keyToBegin(raw, finding, services);
+    const intro = [...(await dbtBlocks(raw, services)), ...findingBlocks(finding)];
+    return { intro, initial: { ...key, trigger: 'added' } };
   },
   check: async (raw, _caller, services) => {
     const key = splitMany(raw['key'] ?? '');
@@ -193,15 +201,15 @@ const message: Step<Services> = {
 const when: Step<Services> = {
   title: 'Name and schedule',
   fields: () => ['name', 'schedule', 'timeZone'],
-  prepare: async (raw, caller) => ({
+  prepare: async (raw, caller, services) => ({
     initial: {
       name: suggestedName(raw),
-      schedule: 'every 15 minutes',
+      schedule: await scheduleToBegin(raw, 'every 15 minutes', services),
       timeZone: caller.timeZone,
     },
   }),
   check: async (raw, _caller, services) => {
-    await at('schedule', async () => parseSchedule(raw['schedule'] ?? '', raw['timeZone'] ?? 'UTC'));
+    await mustHaveSchedule(raw);
     const name = slug(raw['name'] ?? '');
     if (name === '') {
       return { name: 'Use letters and digits.' };
@@ -239,7 +247,7 @@ const preview: Step<Services> = {
           describeSchedule(draft.schedule),
           '.',
         ),
-        context(`Next runs: ${next.join(' · ')}`),
+        ...(next.length === 0 ? [] : [context(`Next runs: ${next.join(' · ')}`)]),
         ...finding.warnings.map((warning) => text('⚠️ ', warning)),
       ],
       initial: { existing: 'known' },

@@ -74,7 +74,7 @@ async function alertNamed(name: string, services: Services): Promise<AlertDetail
 }
 
 /** An alert as the answers that would make it. */
-function answersOf({ sync, settings, model, source }: AlertDetail): Raw {
+function answersOf({ sync, settings, model, source, dbt }: AlertDetail): Raw {
   const targets = settings.targets.map((target) => {
     if ('to' in target) {
       return target.to;
@@ -85,6 +85,7 @@ function answersOf({ sync, settings, model, source }: AlertDetail): Raw {
     name: sync.name,
     source: source.name,
     sql: model.sql,
+    ...(dbt === undefined ? {} : { table: `dbt:${dbt}` }),
     key: model.key,
     trigger: settings.trigger,
     ...(settings.watch.length > 0 ? { watch: settings.watch } : {}),

@@ -6,6 +6,10 @@ import { approvers } from './approvers.ts';
 import { audit } from './audit.ts';
 import { claim } from './claim.ts';
 import { connectOf } from './connect.ts';
+import { dbt } from './dbt.ts';
+import { dbtConnect } from './dbt-connect.ts';
+import { dbtExposures } from './dbt-exposures.ts';
+import { dbtRefresh } from './dbt-refresh.ts';
 import type { AnyCommand } from './define.ts';
 import { delegate } from './delegate.ts';
 import { remove } from './delete.ts';
@@ -96,6 +100,10 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     connectOf(connectors),
     destinations,
     models,
+    dbt,
+    dbtConnect,
+    dbtRefresh,
+    dbtExposures,
     mask,
     sql,
     exportAll,

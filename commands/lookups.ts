@@ -21,6 +21,12 @@ export const sources: Lookup<Services> = async (typed, _raw, _caller, services) 
     typed,
   );
 
+export const dbtProjects: Lookup<Services> = async (typed, _raw, _caller, services) =>
+  matching(
+    (await services.dbt.list()).map(({ project }) => project.name),
+    typed,
+  );
+
 /** The names that contain what was typed; those that begin with it first. */
 export function matching(names: readonly string[], typed: string): Options {
   const wanted = typed.trim().toLowerCase();

@@ -17,7 +17,9 @@ export const resume = defineCommand({
     const card = {
       title: `${name} goes on`,
       tone: 'good',
-      blocks: [text(`Next run: ${moment(at, caller.timeZone)}.`)],
+      blocks: [
+        text(at === undefined ? 'It runs after the next run of dbt.' : `Next run: ${moment(at, caller.timeZone)}.`),
+      ],
       fallback: `${name} goes on`,
     } as const;
     return { kind: 'card', to: 'caller', card };

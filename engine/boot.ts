@@ -7,6 +7,8 @@ import type { Db } from './contracts/db.ts';
 import { ActivateError } from './contracts/errors.ts';
 import type { Log } from './contracts/log.ts';
 import type { PersonRef, PlatformId } from './contracts/refs.ts';
+import { mustBeFresh } from './dbt/fresh.ts';
+import { createReader } from './dbt/reader.ts';
 import type { DeliveryParts } from './delivery/changes.ts';
 import type { Rehearsal } from './delivery/rehearsal.ts';
 import type { Env } from './env.ts';
@@ -182,13 +184,22 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     connectors,
     queue,
     told,
+    dbt: createReader({
+      vault,
+      allowedFolder: env.ALLOWED_FOLDER,
+      privateHosts: env.ALLOWED_PRIVATE_HOSTS,
+      proxy: env.HTTPS_PROXY,
+      log,
+      now,
+    }),
     publicUrl: env.PUBLIC_URL,
     links,
     personalDataRole: env.PERSONAL_DATA_ROLE,
   });
   const stopping = new AbortController();
   // A chat that does not answer must not keep schedules waiting.
-  const tending = aside(() => services.approvals.tend(stopping.signal), log);
+  const tending = aside(() => services.approvals.tend(stopping.signal), log, 'approvals');
+  const following = aside(() => services.dbt.tend(stopping.signal), log, 'dbt projects');
   return {
     env,
     db,
@@ -207,6 +218,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
         chores: [
           () => remindOfSnoozed(shared, stopping.signal),
           tending.begin,
+          following.begin,
           hourly(() => Promise.all([pruneRuns(db, now()), told.sweep(now())])),
         ],
         execute: (run, worker, signal) =>
@@ -217,6 +229,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
               told,
               plans: createPlans(db),
               frameworks: frameworks(),
+              mayRead: (run, sync) => mustBeFresh({ db, now }, run, sync),
               worker,
               attempts: 5,
               retryMs,
@@ -230,6 +243,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     close: async () => {
       stopping.abort();
       await tending.ended();
+      await following.ended();
       await queue.close();
       await connections.close();
       await db.close();
@@ -265,12 +279,13 @@ async function slept(ms: number, signal: AbortSignal): Promise<void> {
 function aside(
   work: () => Promise<void>,
   log: Log,
+  what: string,
 ): { readonly begin: () => Promise<void>; readonly ended: () => Promise<void> } {
   let going: Promise<void> | undefined;
   return {
     begin: async () => {
       going ??= work()
-        .catch((error: unknown) => log.warn({ error: String(error) }, 'approvals could not be seen to'))
+        .catch((error: unknown) => log.warn({ error: String(error) }, `${what} could not be seen to`))
         .finally(() => {
           going = undefined;
         });

@@ -6,6 +6,9 @@ import type { Connector, PartName, Parts } from './contracts/connector.ts';
 import type { Options } from './contracts/form.ts';
 import type { MessageRef, Raw, Target } from './contracts/refs.ts';
 import type { Column, Table } from './contracts/source.ts';
+import type { Heard } from './dbt/hear.ts';
+import type { HookRequest } from './dbt/hooks.ts';
+import type { Place } from './dbt/settings.ts';
 import type { Difference } from './document/compare.ts';
 import type { Leave } from './mail/unsubscribe.ts';
 import type { AlertSettings } from './model/alert.ts';
@@ -17,6 +20,7 @@ import type { Schedule } from './schedule/cron.ts';
 import type { DeliveryFramework } from './setup/index.ts';
 import type { AuditRow, AuditVerdict } from './store/audit.ts';
 import type { ConnectionRecord } from './store/connections.ts';
+import type { DbtProject, KeptModel } from './store/dbt.ts';
 import type { Delivery } from './store/deliveries.ts';
 import type { Draft } from './store/drafts.ts';
 import type { Hold } from './store/holds.ts';
@@ -35,6 +39,8 @@ interface Described {
   readonly model: Model;
   readonly source: ConnectionRecord;
   readonly lastRun: Run | undefined;
+  /** The dbt model that its query reads, as `shop/accounts`. */
+  readonly dbt: string | undefined;
   /** Where it goes, as a person calls it: "#sales-pql", "the person in owner_email", "salesforce". */
   readonly goesTo: readonly string[];
 }
@@ -61,6 +67,8 @@ export interface SyncDraft {
   readonly key: readonly string[];
   /** The model's name, where it is not the sync's own. */
   readonly model?: string;
+  /** The dbt model that the query reads, as `shop/accounts`. */
+  readonly dbt?: string | undefined;
   readonly destination: string;
   readonly settings: unknown;
   readonly schedule: Schedule;
@@ -74,7 +82,7 @@ export interface SyncDraft {
 
 /** What applying a file does to one thing. */
 export interface DocumentChange {
-  readonly kind: 'source' | 'destination' | 'model' | 'alert' | 'sync';
+  readonly kind: 'source' | 'destination' | 'dbt' | 'model' | 'alert' | 'sync';
   readonly name: string;
   readonly action: 'create' | 'update' | 'none';
   readonly differences: readonly Difference[];
@@ -117,6 +125,8 @@ export interface AlertDraft {
   readonly name: string;
   readonly source: string;
   readonly sql: string;
+  /** The dbt model that the query reads, as `shop/accounts`. */
+  readonly dbt?: string | undefined;
   readonly key: readonly string[];
   readonly settings: AlertSettings;
   readonly schedule: Schedule;
@@ -142,6 +152,26 @@ export interface Suppressed {
   readonly known: number;
   /** They are no addresses. */
   readonly unusable: number;
+}
+
+/** A dbt project that is to be connected; `given` has its fields by name, secret ones too. */
+export interface DbtDraft {
+  readonly name: string;
+  readonly source: string;
+  readonly place: Place;
+  readonly given: Raw;
+}
+
+/** How a dbt project stands. */
+export interface DbtState {
+  readonly project: DbtProject;
+  readonly models: number;
+  readonly schemas: readonly string[];
+  /** What does not look as it should, in sentences. */
+  readonly warnings: readonly string[];
+  /** Where its runs are told, when it has a webhook; a path where the bot has no address. */
+  readonly webhook: string | undefined;
+  readonly lastEvent: { readonly receivedAt: Date; readonly note: string | null } | undefined;
 }
 
 /** A destination, by its name, or a channel. */
@@ -194,7 +224,8 @@ export interface Services {
     /** Throws AWAITS_APPROVAL when somebody has to agree first, as `create` and `remove` do. */
     update(name: string, draft: SyncDraft, by: Caller): Promise<SyncDetail>;
     pause(name: string): Promise<void>;
-    resume(name: string): Promise<Date>;
+    /** Answers with when it runs next; undefined when that is up to dbt. */
+    resume(name: string): Promise<Date | undefined>;
     remove(name: string, by: Caller): Promise<void>;
     /** Silence until then; null ends it. */
     mute(name: string, until: Date | null): Promise<void>;
@@ -308,6 +339,27 @@ export interface Services {
     resolve(typed: string, by: Caller): Promise<Target>;
     /** As a person calls it: "#sales", "Mia Lopez". */
     nameOf(target: Target): Promise<string>;
+  };
+  readonly dbt: {
+    list(): Promise<readonly DbtState[]>;
+    /** Reads the manifest, stores the project, and answers with how it stands. */
+    connect(draft: DbtDraft, by: Caller): Promise<DbtState>;
+    /** Reads the manifest now. What is wrong with it is said in the project's `trouble`. */
+    refresh(name: string): Promise<DbtState>;
+    /** Models of the projects of a source while somebody types; values as `dbt:shop/accounts`. */
+    search(source: string, typed: string): Promise<Options>;
+    /** A model by its reference, `shop/accounts`, with what reads it. Throws INPUT_INVALID at the field `table`. */
+    model(
+      reference: string,
+    ): Promise<{ readonly model: KeptModel; readonly sql: string; readonly warnings: readonly string[] }>;
+    /** Whether we are told of the runs that build a model. */
+    hasWebhook(reference: string): Promise<boolean>;
+    /** What reads a project's models, as a YAML file of exposures for its repository. */
+    exposures(project?: string): Promise<string>;
+    /** A request to a project's webhook. */
+    hear(project: string, request: HookRequest): Promise<Heard>;
+    /** Follows runs of dbt, reads manifests, and says what is to be said: a chore of every worker. */
+    tend(signal: AbortSignal): Promise<void>;
   };
   readonly documents: {
     /** Everything as a YAML file, or what one alert or sync needs; secrets as references. */

@@ -14,9 +14,10 @@ import { describeSchedule, nextRuns, parseSchedule } from '../../engine/schedule
 import type { Finding, Services, SyncDetail, SyncDraft } from '../../engine/services.ts';
 import type { DeliveryFramework } from '../../engine/setup/index.ts';
 import type { Sync } from '../../engine/store/syncs.ts';
-import { alertFields, at, queryOf, slug } from '../alert-fields.ts';
+import { alertFields, at, dbtOf, queryOf, slug } from '../alert-fields.ts';
 import { findingBlocks, queryLookups } from '../alert-steps.ts';
 import { type AnyCommand, defineCommand } from '../define.ts';
+import { dbtBlocks, keyToBegin, mustHaveSchedule, scheduleToBegin } from '../dbt-forms.ts';
 import { matching } from '../lookups.ts';
 import { shownFinding } from '../personal.ts';
 import { rawOf } from '../raw.ts';
@@ -139,6 +140,7 @@ async function draftOf(kind: SyncKind, raw: Raw, caller: Caller, services: Servi
     framework: kind.framework(raw),
     source: raw['source'] ?? '',
     sql,
+    dbt: dbtOf(raw),
     key: splitMany(raw['key'] ?? ''),
     destination: raw['destination'] ?? '',
     settings: await kind.settings(raw, columns, services),
@@ -226,8 +228,8 @@ function found(kind: SyncKind): Step<Services> {
     prepare: async (raw, caller, services) => {
       const found = await services.models.recall(raw['source'] ?? '', await queryOf(raw, services));
       const { finding } = await shownFinding(found, raw, caller, services);
-      const key = finding.suggestedKey.length === 0 ? {} : { key: JSON.stringify(finding.suggestedKey) };
-      return { intro: findingBlocks(finding), initial: key };
+      const key = await keyToBegin(raw, finding, services);
+      return { intro: [...(await dbtBlocks(raw, services)), ...findingBlocks(finding)], initial: key };
     },
     check: async (raw, _caller, services) => {
       const names = (await services.models.columns(raw['source'] ?? '', await queryOf(raw, services))).map(
@@ -249,11 +251,15 @@ function when(kind: SyncKind): Step<Services> {
   return {
     title: 'Name and schedule',
     fields: () => ['name', 'schedule', 'timeZone'],
-    prepare: async (raw, caller) => ({
-      initial: { name: kind.suggestedName(raw), schedule: 'every hour', timeZone: caller.timeZone },
+    prepare: async (raw, caller, services) => ({
+      initial: {
+        name: kind.suggestedName(raw),
+        schedule: await scheduleToBegin(raw, 'every hour', services),
+        timeZone: caller.timeZone,
+      },
     }),
     check: async (raw, _caller, services) => {
-      await at('schedule', async () => parseSchedule(raw['schedule'] ?? '', raw['timeZone'] ?? 'UTC'));
+      await mustHaveSchedule(raw);
       const name = slug(raw['name'] ?? '');
       if (name === '') {
         return { name: 'Use letters and digits.' };
@@ -310,7 +316,7 @@ function preview(kind: SyncKind): Step<Services> {
           ),
           context('The first of them, as they would be sent:'),
           ...dryRunBlocks(rehearsed, { first: 1 }),
-          context(`Next runs: ${next.join(' · ')}`),
+          ...(next.length === 0 ? [] : [context(`Next runs: ${next.join(' · ')}`)]),
           ...[...finding.warnings, ...warnings].map((warning) => text('⚠️ ', warning)),
         ],
         initial: { first: 'now' },
@@ -351,10 +357,11 @@ async function ofKind(kind: SyncKind, name: string, services: Services): Promise
 
 type Of<K extends SyncDetail['kind']> = Extract<SyncDetail, { kind: K }>;
 
-function answersOf(kind: SyncKind, { sync, model, source, destination }: Of<'sync'>): Raw {
+function answersOf(kind: SyncKind, { sync, model, source, destination, dbt }: Of<'sync'>): Raw {
   return {
     source: source.name,
     sql: model.sql,
+    ...(dbt === undefined ? {} : { table: `dbt:${dbt}` }),
     key: JSON.stringify(model.key),
     destination: destination.name,
     schedule: sync.cron,

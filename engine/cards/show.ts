@@ -117,7 +117,9 @@ function wholeCard(detail: SyncDetail, now: Date, own: Own): Card {
           ...reasonBlocks(sync.failure.refusals ?? []),
         ]),
     { type: 'code', text: shorten(model.sql, 1500) },
-    context(`Source ${source.name} · key ${model.key.join(' / ') || 'none'}`),
+    context(
+      `Source ${source.name} · key ${model.key.join(' / ') || 'none'}${detail.dbt === undefined ? '' : ` · dbt model ${detail.dbt}`}`,
+    ),
     ...own.actions,
   ];
   return {

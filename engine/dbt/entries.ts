@@ -2,53 +2,31 @@ import { Readable } from 'node:stream';
 import { Assembler } from 'stream-json/core/assembler.js';
 import parser, { type Token } from 'stream-json/parser.js';
 
-/** One thing of a manifest: its metadata, or a node, a group or a disabled node by its unique id. */
+/** One thing of an artifact: a section as a whole, or one of those that a section holds, by its name there. */
 export interface Entry {
-  readonly section: 'metadata' | 'nodes' | 'groups' | 'disabled';
+  readonly section: string;
   readonly id: string;
   readonly value: unknown;
 }
 
-const sections: ReadonlySet<string> = new Set(['metadata', 'nodes', 'groups', 'disabled']);
-
-/** What of a node is read. Its SQL as it was written is most of a manifest, and nothing that we need. */
-const wanted: ReadonlySet<string> = new Set([
-  'resource_type',
-  'name',
-  'package_name',
-  'alias',
-  'database',
-  'schema',
-  'relation_name',
-  'columns',
-  'config',
-  'access',
-  'version',
-  'tags',
-  'meta',
-  'group',
-  'description',
-  'depends_on',
-  'primary_key',
-  'compiled',
-  'compiled_code',
-  'original_file_path',
-  'contract',
-  'attached_node',
-  'column_name',
-  'test_metadata',
-]);
+/** The sections of an artifact that are read: `whole`, or thing by thing, of each these `fields` or all. */
+export type Sections = Readonly<
+  Record<string, { readonly whole?: true; readonly fields?: ReadonlySet<string> }>
+>;
 
 /**
- * The things of a manifest, one after the other: however large it is, one of them is held at a time. Throws what the
+ * The things of an artifact of dbt, one after the other: however large it is, one of them is held at a time. Throws what the
  * bytes throw, and an Error where they are no JSON or are cut short.
  */
-export async function* entriesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Entry> {
+export async function* entriesOf(
+  bytes: AsyncIterable<Uint8Array>,
+  sections: Sections,
+): AsyncGenerator<Entry> {
   const tokens = parser.asStream({ streamValues: false });
   const source = Readable.from(bytes, { objectMode: false });
   source.on('error', (error) => tokens.destroy(error));
   source.pipe(tokens);
-  const picker = new Picker();
+  const picker = new Picker(sections);
   try {
     for await (const token of tokens as AsyncIterable<Token>) {
       const entry = picker.take(token);
@@ -61,19 +39,24 @@ export async function* entriesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerat
     tokens.destroy();
   }
   if (!picker.complete) {
-    throw new Error('The manifest is cut short.');
+    throw new Error('It is cut short.');
   }
 }
 
 /** Follows the tokens down to the things of the sections that are wanted, and puts those together. */
 class Picker {
+  private readonly sections: Sections;
   private depth = 0;
-  private section: string | undefined;
+  private section = '';
   private id = '';
-  /** The field of a node that the tokens are about. */
+  /** The field of a thing that the tokens are about. */
   private field = '';
   private whole: Assembler | undefined;
   private ended = false;
+
+  constructor(sections: Sections) {
+    this.sections = sections;
+  }
 
   get complete(): boolean {
     return this.ended;
@@ -110,16 +93,19 @@ class Picker {
   }
 
   private isWanted(): boolean {
+    const section = this.sections[this.section];
     return (
-      this.section !== undefined &&
-      sections.has(this.section) &&
-      (this.section !== 'nodes' || this.depth < 3 || this.whole === undefined || wanted.has(this.field))
+      section !== undefined &&
+      (section.fields === undefined ||
+        this.depth < 3 ||
+        this.whole === undefined ||
+        section.fields.has(this.field))
     );
   }
 
   /** Adds a token to the thing that it is part of; answers with the thing once it is whole. `level` is where it stands. */
   private put(token: Token, level: number): Entry | undefined {
-    const top = this.section === 'metadata' ? 1 : 2;
+    const top = this.sections[this.section]?.whole === true ? 1 : 2;
     if (this.whole === undefined) {
       if (level !== top || (token.name !== 'startObject' && token.name !== 'startArray')) {
         return undefined;
@@ -133,6 +119,6 @@ class Picker {
     }
     const value: unknown = this.whole.current;
     this.whole = undefined;
-    return { section: this.section as Entry['section'], id: this.id, value };
+    return { section: this.section, id: this.id, value };
   }
 }

@@ -1,10 +1,18 @@
 import { ActivateError, asActivateError } from '../contracts/errors.ts';
-import { type Entry, entriesOf } from './entries.ts';
+import { type Entry, entriesOf, type Sections } from './entries.ts';
 import { type DbtModel, type Manifest, type ManifestAbout, modelOf } from './model.ts';
 import { group, metadata, node } from './node.ts';
 import { Tests } from './tests.ts';
 
 const oldest = 7;
+
+/** What of a manifest is read. The SQL of nodes as it was written is most of it, and nothing that we need. */
+const sections: Sections = {
+  metadata: { whole: true },
+  groups: {},
+  disabled: {},
+  nodes: { fields: new Set(Object.keys(node.shape)) },
+};
 
 /**
  * Reads a manifest of any size. Throws INPUT_INVALID with a sentence for what is no manifest, is cut short, or is older
@@ -13,7 +21,7 @@ const oldest = 7;
 export async function readManifest(bytes: AsyncIterable<Uint8Array>): Promise<Manifest> {
   const gathered = new Gathered();
   try {
-    for await (const entry of entriesOf(bytes)) {
+    for await (const entry of entriesOf(bytes, sections)) {
       gathered.add(entry);
     }
   } catch (thrown) {
@@ -48,11 +56,8 @@ class Gathered {
           this.take(id, one, false);
         }
         return;
-      case 'nodes':
-        this.take(id, value, true);
-        return;
       default:
-        section satisfies never;
+        this.take(id, value, true);
     }
   }
 

@@ -1,5 +1,5 @@
 import { shorten } from '../cards/build.ts';
-import type { Node } from './node.ts';
+import { type Node, node } from './node.ts';
 
 /** A model, seed or snapshot of a dbt project, as much of it as we keep. */
 export interface DbtModel {
@@ -47,10 +47,13 @@ export interface ManifestAbout {
 
 const longestDescription = 300;
 
+const noConfig = node.parse({ config: {} }).config as NonNullable<Node['config']>;
+
 /** A node as we keep it; its tests are told by the rest of the manifest. */
 export function modelOf(id: string, given: Node, listed: boolean): DbtModel {
   const [type = '', pack = '', last = id] = id.split('.');
-  const { config = {}, name = last, description = '' } = given;
+  const config: NonNullable<Node['config']> = given.config ?? noConfig;
+  const { name = last, description = '' } = given;
   const version = given.version === undefined ? undefined : String(given.version);
   const meta = { ...given.meta, ...config.meta };
   const own = record(meta['activate']);

@@ -113,7 +113,8 @@ export function declaredSync(detail: SyncDetail): DeclaredSync {
 export function describedWhole(detail: SyncDetail): object {
   const { model, source } = detail;
   const declared = detail.kind === 'alert' ? declaredAlert(detail) : declaredSync(detail);
-  return { source: source.name, query: trimmed(model.sql), key: model.key, ...declared };
+  const dbt = detail.dbt === undefined ? {} : { dbt: detail.dbt };
+  return { source: source.name, ...dbt, query: trimmed(model.sql), key: model.key, ...declared };
 }
 
 export function declaredAlert(detail: SyncDetail): DeclaredAlert {

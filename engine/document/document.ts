@@ -11,12 +11,21 @@ const connection = z.strictObject({
   secrets: z.record(z.string(), z.string()).default({}),
 });
 
+const dbtProject = z.strictObject({
+  source: z.string(),
+  from: z.enum(['platform', 'url', 'file']),
+  config: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+  secrets: z.record(z.string(), z.string()).default({}),
+});
+
 const model = z.strictObject({
   source: z.string(),
   key: z.array(z.string()).default([]),
   /** Columns that tell who somebody is; recognised when left out. */
   personal: z.array(z.string()).optional(),
-  sql: z.string(),
+  /** The dbt model that it reads, as `shop/accounts`; what reads all of it, where there is no SQL. */
+  dbt: z.string().optional(),
+  sql: z.string().default(''),
 });
 
 const scheduled = {
@@ -40,6 +49,7 @@ const alert = z.looseObject(scheduled);
 const document = z.strictObject({
   sources: z.record(name, connection).default({}),
   destinations: z.record(name, connection).default({}),
+  dbt: z.record(name, dbtProject).default({}),
   models: z.record(name, model).default({}),
   alerts: z.record(name, alert).default({}),
   syncs: z.record(name, sync).default({}),
@@ -48,6 +58,7 @@ const document = z.strictObject({
 /** An installation, or a part of it, as a file. */
 export type ConfigDocument = z.output<typeof document>;
 export type DeclaredConnection = z.output<typeof connection>;
+export type DeclaredDbt = z.output<typeof dbtProject>;
 export type DeclaredSync = z.output<typeof sync>;
 export type DeclaredAlert = z.output<typeof alert>;
 

@@ -35,6 +35,8 @@ export interface ExecuteParts extends ReadParts, DeliverParts, HealthParts {
   /** A run that meets passing trouble is taken up again this often before it counts as failed. */
   readonly attempts: number;
   readonly retryMs: number;
+  /** Throws when the sync's rows are not to be read now. */
+  readonly mayRead?: (run: Run, sync: Sync) => Promise<void>;
 }
 
 /**
@@ -112,6 +114,7 @@ async function carryOut(
     // Edited since: a plan for other settings would fill fields from columns that it does not have.
     await concede(parts, run, sync);
   }
+  await parts.mayRead?.(run, sync);
   await enterState(parts.db, run.id, 'reading', {});
   await showProgress(parts, { ...run, state: 'reading' }, sync, signal);
   const read = await readModel(parts, job, signal);

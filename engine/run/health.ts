@@ -124,7 +124,7 @@ async function sayMended(parts: HealthParts, sync: Sync, run: Run, signal: Abort
 }
 
 /** The report channel, and behind it the person who made the sync, for when the channel is gone. */
-async function places(parts: HealthParts, sync: Sync): Promise<readonly Target[]> {
+export async function places(parts: Pick<HealthParts, 'people'>, sync: Sync): Promise<readonly Target[]> {
   const report = sync.reportTo === null ? undefined : parseTarget(sync.reportTo);
   const makers = sync.createdBy === null ? [] : await parts.people.identities(sync.createdBy);
   return [...(report === undefined ? [] : [report]), ...makers].filter((place) => place.platform !== 'cli');

@@ -2,8 +2,12 @@ import { CronExpressionParser } from 'cron-parser';
 import cronstrue from 'cronstrue';
 import { ActivateError } from '../contracts/errors.ts';
 
-/** When something repeats: a cron expression (five fields, or six with seconds first) in a time zone. */
+/** When something repeats, in a time zone. */
 export interface Schedule {
+  /**
+   * A cron expression (five fields, or six with seconds first); `after dbt`, whenever dbt has built the model that the
+   * query reads; or both, `after dbt or 0 9 * * *`, where the clock stands in for a dbt that did not run.
+   */
   readonly cron: string;
   readonly timeZone: string;
 }
@@ -11,7 +15,20 @@ export interface Schedule {
 const days = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 
 const help =
-  'Say it in words ("every 15 minutes", "daily at 9:00", "weekdays at 8:30", "mondays at 9") or as cron.';
+  'Say it in words ("every 15 minutes", "daily at 9:00", "weekdays at 8:30", "mondays at 9", "after dbt") or as cron.';
+
+const afterDbt = 'after dbt';
+
+/** What of a schedule goes by dbt, and what by the clock. */
+function split(cron: string): { readonly dbt: boolean; readonly clock: string | undefined } {
+  const [both, clock] = /^after dbt(?:,? or (.+))?$/i.exec(cron.trim()) ?? [];
+  return both === undefined ? { dbt: false, clock: cron } : { dbt: true, clock };
+}
+
+/** Whether a run of dbt starts it. */
+export function isAfterDbt({ cron }: Pick<Schedule, 'cron'>): boolean {
+  return split(cron).dbt;
+}
 
 /**
  * Reads a schedule in words or as cron. Throws INPUT_INVALID with a sentence for the person. Steps that cron can't
@@ -19,6 +36,11 @@ const help =
  */
 export function parseSchedule(text: string, timeZone: string): Schedule {
   checkTimeZone(timeZone);
+  const { dbt, clock } = split(text);
+  if (dbt) {
+    const rest = clock === undefined ? '' : ` or ${parseSchedule(clock, timeZone).cron}`;
+    return { cron: `${afterDbt}${rest}`, timeZone };
+  }
   const cron = fromWords(text.trim().toLowerCase()) ?? text.trim();
   try {
     CronExpressionParser.parse(cron, { tz: timeZone });
@@ -110,18 +132,28 @@ function fromClock(text: string): string | undefined {
 
 /** The schedule as a person says it: "At 09:00 AM, Monday through Friday (Europe/Paris)". */
 export function describeSchedule(schedule: Schedule): string {
+  const { dbt, clock } = split(schedule.cron);
+  if (dbt) {
+    const or =
+      clock === undefined ? '' : `; without one: ${describeSchedule({ ...schedule, cron: clock }).toLowerCase()}`;
+    return `After each run of dbt that builds its model${or}`;
+  }
   const words = cronstrue.toString(schedule.cron, { use24HourTimeFormat: true, verbose: false });
   return `${words.charAt(0).toUpperCase()}${words.slice(1)} (${schedule.timeZone})`;
 }
 
 const parsed = new Map<string, ReturnType<typeof CronExpressionParser.parse>>();
 
-/** The first tick after `from`. Parsing is kept per pattern: ten thousand syncs share a handful. */
-export function nextRun(schedule: Schedule, from: Date): Date {
-  const name = `${schedule.cron}\n${schedule.timeZone}`;
+/** The first tick after `from`; undefined where dbt alone says when. Parsing is kept per pattern: ten thousand syncs share a handful. */
+export function nextRun(schedule: Schedule, from: Date): Date | undefined {
+  const { clock } = split(schedule.cron);
+  if (clock === undefined) {
+    return undefined;
+  }
+  const name = `${clock}\n${schedule.timeZone}`;
   let expression = parsed.get(name);
   if (expression === undefined) {
-    expression = CronExpressionParser.parse(schedule.cron, { tz: schedule.timeZone });
+    expression = CronExpressionParser.parse(clock, { tz: schedule.timeZone });
     parsed.set(name, expression);
     if (parsed.size > 10_000) {
       parsed.clear();
@@ -131,11 +163,10 @@ export function nextRun(schedule: Schedule, from: Date): Date {
   return expression.next().toDate();
 }
 
-/** The next `count` ticks after `from`. */
+/** The next `count` ticks after `from`; none where dbt alone says when. */
 export function nextRuns(schedule: Schedule, from: Date, count: number): readonly Date[] {
   const runs: Date[] = [];
-  for (let at = from; runs.length < count; ) {
-    at = nextRun(schedule, at);
+  for (let at = nextRun(schedule, from); at !== undefined && runs.length < count; at = nextRun(schedule, at)) {
     runs.push(at);
   }
   return runs;

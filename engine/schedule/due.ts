@@ -45,11 +45,11 @@ export async function claimDue(db: Db, now: Date): Promise<readonly number[]> {
 }
 
 /** Reading a schedule costs more than all else here, and many syncs share one: each is read once. */
-function nextRuns(due: readonly DueSync[], now: Date): readonly Date[] {
-  const known = new Map<string, Date>();
+function nextRuns(due: readonly DueSync[], now: Date): readonly (Date | null)[] {
+  const known = new Map<string, Date | null>();
   return due.map(({ cron, time_zone: timeZone }) => {
     const name = `${timeZone} ${cron}`;
-    const at = known.get(name) ?? nextRun({ cron, timeZone }, now);
+    const at = known.get(name) ?? nextRun({ cron, timeZone }, now) ?? null;
     known.set(name, at);
     return at;
   });

@@ -51,7 +51,7 @@ export interface Run {
   readonly id: number;
   readonly syncId: number;
   readonly dueAt: Date;
-  readonly cause: 'schedule' | 'manual' | 'retry';
+  readonly cause: 'schedule' | 'manual' | 'retry' | 'dbt';
   readonly scope: RunScope;
   /** It stopped before its first write, to be looked at. */
   readonly held: boolean;
@@ -73,7 +73,7 @@ const fields = `id, sync_id as "syncId", due_at as "dueAt", cause, scope, held, 
 export interface RunRequest {
   readonly syncId: number;
   readonly dueAt: Date;
-  readonly cause: 'manual' | 'retry';
+  readonly cause: 'manual' | 'retry' | 'dbt';
   readonly requestedBy: number | null;
   readonly progressTo: string | null;
   readonly scope?: RunScope;

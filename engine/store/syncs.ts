@@ -90,7 +90,7 @@ export type NewSync = Pick<
   | 'reportTo'
   | 'policy'
   | 'createdBy'
-> & { readonly nextDueAt: Date };
+> & { readonly nextDueAt: Date | null };
 
 export async function insertSync(sql: Sql, sync: NewSync): Promise<Sync> {
   const [saved] = await sql.query<Sync>(
@@ -127,7 +127,7 @@ export async function updateSync(
     Sync,
     'modelId' | 'destinationId' | 'settings' | 'cron' | 'timeZone' | 'policy' | 'reportTo'
   > & {
-    readonly nextDueAt: Date;
+    readonly nextDueAt: Date | null;
     readonly resend: boolean;
     /** Nothing of what it wrote before counts any more. */
     readonly anew: boolean;
@@ -160,7 +160,7 @@ export async function pauseSync(sql: Sql, id: number): Promise<void> {
   ]);
 }
 
-export async function resumeSync(sql: Sql, id: number, nextDueAt: Date): Promise<void> {
+export async function resumeSync(sql: Sql, id: number, nextDueAt: Date | null): Promise<void> {
   await sql.query(`update syncs set state = 'active', next_due_at = $2, updated_at = now() where id = $1`, [
     id,
     nextDueAt,

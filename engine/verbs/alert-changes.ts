@@ -4,11 +4,13 @@ import type { Caller } from '../contracts/command.ts';
 import type { Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import type { Column } from '../contracts/source.ts';
+import { linkFor } from '../dbt/link.ts';
 import { describedWhole } from '../document/declared.ts';
 import { AlertText } from '../messages/text.ts';
 import { type AlertSettings, alertSettings } from '../model/alert.ts';
 import type { AlertDetail, AlertDraft } from '../services.ts';
 import { connectionNamed } from '../store/connections.ts';
+import { linkModel } from '../store/dbt.ts';
 import { type Model, modelById, saveModel } from '../store/models.ts';
 import { insertSync, syncById, syncNamed, syncsOfModel, updateSync } from '../store/syncs.ts';
 import { alertDetail, alertNamed, readersOf } from './describe.ts';
@@ -51,6 +53,7 @@ export async function createAlert(
   draft: AlertDraft,
   by: Caller,
 ): Promise<AlertDetail> {
+  await linkFor(parts.db, draft);
   verified(draft, await examiner.describe(draft.source, draft.sql));
   const taken = await parts.db.query('select 1 from syncs where name = $1', [draft.name]);
   if (taken.length > 0) {
@@ -81,6 +84,7 @@ export async function updateAlert(
   gate: ChangeGate,
   { name, draft, by }: Update,
 ): Promise<AlertDetail> {
+  await linkFor(parts.db, draft);
   const settings = verified(draft, await examiner.describe(draft.source, draft.sql));
   const detail = await alertDetail(parts, await syncNamed(parts.db, name));
   const { sync, model } = detail;
@@ -90,6 +94,7 @@ export async function updateAlert(
     settings,
     source: await connectionNamed(parts.db, 'source', draft.source),
     model: { ...model, sql: draft.sql, key: draft.key },
+    dbt: draft.dbt,
     sync: {
       ...sync,
       settings: { ...settings },
@@ -117,6 +122,7 @@ export async function storeAlert(
 ): Promise<void> {
   const columns = await examiner.describe(draft.source, draft.sql);
   const settings = verified(draft, columns);
+  const link = await linkFor(parts.db, draft);
   const source = await connectionNamed(parts.db, 'source', draft.source);
   const [known] = await parts.db.query<{ id: number }>('select id from syncs where name = $1', [name]);
   const sync = known === undefined ? undefined : await syncById(parts.db, known.id);
@@ -128,6 +134,7 @@ export async function storeAlert(
   }
   await parts.db.transaction(async (sql) => {
     const model = await saveModel(sql, { ...asked, name: before?.name ?? draft.name, columns });
+    await linkModel(sql, model.id, link);
     const kept = {
       modelId: model.id,
       destinationId: null,

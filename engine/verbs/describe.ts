@@ -5,6 +5,7 @@ import { parseTarget } from '../contracts/refs.ts';
 import { settingsOf } from '../frameworks/notify.ts';
 import type { AlertTarget } from '../model/alert.ts';
 import type { AlertDetail, SyncDetail, SyncDraft } from '../services.ts';
+import { referenceFor } from '../dbt/link.ts';
 import { connectionById } from '../store/connections.ts';
 import { modelById } from '../store/models.ts';
 import { recentRuns } from '../store/runs.ts';
@@ -18,12 +19,13 @@ export async function detailOf(parts: VerbParts, sync: Sync): Promise<SyncDetail
     return alertDetail(parts, sync);
   }
   const model = await modelById(parts.db, sync.modelId);
-  const [source, destination, [lastRun]] = await Promise.all([
+  const [source, destination, [lastRun], dbt] = await Promise.all([
     connectionById(parts.db, 'source', model.sourceId),
     connectionById(parts.db, 'destination', sync.destinationId as number),
     recentRuns(parts.db, sync.id, 1),
+    referenceFor(parts.db, model.id),
   ]);
-  return { kind: 'sync', sync, model, source, destination, lastRun, goesTo: [destination.name] };
+  return { kind: 'sync', sync, model, source, destination, lastRun, dbt, goesTo: [destination.name] };
 }
 
 /** Throws INPUT_INVALID when it is a sync of another kind. */
@@ -43,13 +45,14 @@ export async function alertNamed(parts: VerbParts, name: string): Promise<AlertD
 export async function alertDetail(parts: VerbParts, sync: Sync): Promise<AlertDetail> {
   const model = await modelById(parts.db, sync.modelId);
   const settings = settingsOf(sync);
-  const [source, [lastRun], goesTo, tags] = await Promise.all([
+  const [source, [lastRun], goesTo, tags, dbt] = await Promise.all([
     connectionById(parts.db, 'source', model.sourceId),
     recentRuns(parts.db, sync.id, 1),
     Promise.all(settings.targets.map((target) => called(parts, target))),
     Promise.all(settings.tag.map((tag) => calledPerson(parts, tag))),
+    referenceFor(parts.db, model.id),
   ]);
-  return { kind: 'alert', sync, settings, model, source, goesTo, tags, lastRun };
+  return { kind: 'alert', sync, settings, model, source, goesTo, tags, lastRun, dbt };
 }
 
 async function called(parts: VerbParts, target: AlertTarget): Promise<string> {

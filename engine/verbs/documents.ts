@@ -18,6 +18,7 @@ import {
   type ConfigDocument,
   type DeclaredAlert,
   type DeclaredConnection,
+  type DeclaredDbt,
   type DeclaredSync,
   linesOf,
   readDocument,
@@ -26,9 +27,10 @@ import {
 import { type LineOf, Mistakes, whileApplying } from '../document/mistakes.ts';
 import { parseSchedule } from '../schedule/cron.ts';
 import type { DocumentChange, Services, SyncDetail, SyncDraft } from '../services.ts';
-import { mustBeAmong } from '../setup/problem.ts';
+import { mustBeAmong, problem } from '../setup/problem.ts';
 import type { ConnectionRecord } from '../store/connections.ts';
 import { DeclaredConnections } from './declared-connections.ts';
+import { DeclaredDbtProjects } from './declared-dbt.ts';
 import type { VerbParts } from './parts.ts';
 
 type DeclaredModel = ConfigDocument['models'][string];
@@ -65,6 +67,7 @@ function onlyAbout(whole: ConfigDocument, name: string | undefined): ConfigDocum
   return {
     sources: pick(whole.sources, model?.source),
     destinations: pick(whole.destinations, sync?.destination),
+    dbt: pick(whole.dbt, model?.dbt?.split('/')[0]),
     models: pick(whole.models, modelName),
     alerts: pick(whole.alerts, name),
     syncs: pick(whole.syncs, name),
@@ -74,20 +77,24 @@ function onlyAbout(whole: ConfigDocument, name: string | undefined): ConfigDocum
 class Books {
   private readonly verbs: Verbs;
   private readonly connections: DeclaredConnections;
+  private readonly dbt: DeclaredDbtProjects;
 
   constructor(parts: VerbParts, verbs: Verbs) {
     this.verbs = verbs;
     this.connections = new DeclaredConnections(parts, verbs);
+    this.dbt = new DeclaredDbtProjects(parts, verbs);
   }
 
   /** All there is now, as a document. */
   async current(): Promise<ConfigDocument> {
-    const [sources, destinations, models, details] = await Promise.all([
+    const [sources, destinations, models, details, projects] = await Promise.all([
       this.verbs.sources.list(),
       this.verbs.destinations.list(),
       this.verbs.models.list(),
       this.verbs.syncs.list(),
+      this.verbs.dbt.list(),
     ]);
+    const read = new Map(details.map(({ model, dbt }) => [model.name, dbt]));
     const connections = (records: readonly ConnectionRecord[]) =>
       Object.fromEntries(records.map((record) => [record.name, this.connections.declared(record)]));
     const described = (kind: SyncDetail['kind']) =>
@@ -95,6 +102,7 @@ class Books {
     return {
       sources: connections(sources),
       destinations: connections(destinations.map(({ record }) => record)),
+      dbt: Object.fromEntries(projects.map((state) => [state.project.name, this.dbt.declared(state)])),
       models: Object.fromEntries(
         models.map(({ name, source, key, sql, personal }) => [
           name,
@@ -102,6 +110,7 @@ class Books {
             source,
             key: [...key],
             ...(personal == null ? {} : { personal: [...personal] }),
+            ...(read.get(name) === undefined ? {} : { dbt: read.get(name) }),
             sql: trimmed(sql),
           },
         ]),
@@ -111,7 +120,8 @@ class Books {
     };
   }
 
-  async plan(wanted: ConfigDocument, lineOf: LineOf): Promise<readonly DocumentChange[]> {
+  async plan(given: ConfigDocument, lineOf: LineOf): Promise<readonly DocumentChange[]> {
+    const wanted = await this.withQueries(given);
     const now = await this.current();
     const known = {
       sources: Object.keys({ ...now.sources, ...wanted.sources }),
@@ -134,7 +144,12 @@ class Books {
       await each('destinations', wanted.destinations, (name, one) =>
         this.connections.change('destination', name, now, one),
       ),
-      await each('models', wanted.models, (name, one) => {
+      await each('dbt', wanted.dbt, (name, one) => {
+        mustBeAmong('source', one.source, known.sources, 'source');
+        return this.dbt.change(name, now, one);
+      }),
+      await each('models', wanted.models, async (name, one) => {
+        await this.mustHaveQuery(one);
         mustBeAmong('source', one.source, known.sources, 'source');
         const { personal } = now.models[name] ?? {};
         const kept = personal === undefined ? {} : { personal };
@@ -168,7 +183,8 @@ class Books {
     return all.flat();
   }
 
-  async apply(wanted: ConfigDocument, lineOf: LineOf, by: Caller): Promise<readonly DocumentChange[]> {
+  async apply(given: ConfigDocument, lineOf: LineOf, by: Caller): Promise<readonly DocumentChange[]> {
+    const wanted = await this.withQueries(given);
     const changes = await this.plan(wanted, lineOf);
     const models = { ...(await this.current()).models, ...wanted.models };
     const altered = new Set(
@@ -188,7 +204,7 @@ class Books {
         made.push(change);
       } catch (thrown) {
         if (asActivateError(thrown).code !== 'AWAITS_APPROVAL') {
-          throw whileApplying(thrown, [`${kind}s`, name], lineOf);
+          throw whileApplying(thrown, [kind === 'dbt' ? kind : `${kind}s`, name], lineOf);
         }
         made.push({ ...change, waits: true });
         waiting.add(model ?? '');
@@ -199,6 +215,31 @@ class Books {
     return made.map((change) =>
       change.kind === 'model' && waiting.has(change.name) ? { ...change, waits: true } : change,
     );
+  }
+
+  /** A model that names a dbt model and has no query reads all of it. One that can't be found is left without. */
+  private async withQueries(wanted: ConfigDocument): Promise<ConfigDocument> {
+    const models = Object.entries(wanted.models).map(async ([name, model]) => {
+      const found =
+        model.dbt === undefined || model.sql !== ''
+          ? undefined
+          : await this.verbs.dbt.model(model.dbt).catch(() => undefined);
+      return [name, found === undefined ? model : { ...model, sql: found.sql }] as const;
+    });
+    return { ...wanted, models: Object.fromEntries(await Promise.all(models)) };
+  }
+
+  private async mustHaveQuery({ sql, dbt }: DeclaredModel): Promise<void> {
+    if (sql !== '') {
+      return;
+    }
+    if (dbt === undefined) {
+      throw problem('sql', 'Write one SELECT, or name a dbt model.');
+    }
+    await this.verbs.dbt.model(dbt).catch((thrown: unknown) => {
+      const { message, fix } = asActivateError(thrown);
+      throw problem('dbt', message, fix ?? 'A dbt project that is new has to be applied first.');
+    });
   }
 
   /** Once the models are there: they are stored with what uses them. */
@@ -231,6 +272,8 @@ class Books {
       case 'source':
       case 'destination':
         return this.connections.connect(kind, name, wanted[`${kind}s`][name] as DeclaredConnection, by);
+      case 'dbt':
+        return this.dbt.connect(name, wanted.dbt[name] as DeclaredDbt, by);
       case 'model':
         // A model is stored with what uses it.
         return;
@@ -271,6 +314,7 @@ class Books {
       name,
       source: model.source,
       sql: model.sql,
+      dbt: model.dbt,
       key: model.key,
       settings: alertSettingsIn(wanted),
       schedule: parseSchedule(wanted.schedule, wanted.time_zone),
@@ -311,6 +355,7 @@ class Books {
       framework: wanted.framework,
       source: model.source,
       sql: model.sql,
+      dbt: model.dbt,
       key: model.key,
       model: wanted.model,
       destination: wanted.destination,

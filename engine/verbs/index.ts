@@ -8,6 +8,7 @@ import { auditVerbs } from './audit.ts';
 import { cardVerbs } from './cards.ts';
 import { createGate } from './changes.ts';
 import { destinationVerbs, sourceVerbs } from './connections.ts';
+import { dbtVerbs } from './dbt.ts';
 import { documentVerbs } from './documents.ts';
 import { Examiner } from './examine.ts';
 import { mailVerbs } from './mails.ts';
@@ -23,6 +24,7 @@ export function createServices(parts: VerbParts): Services {
   const examiner = new Examiner(parts);
   const gate = createGate(parts, examiner);
   const places = placesVerbs(parts);
+  const syncs = syncVerbs(parts, examiner, gate);
   const verbs: Omit<Services, 'documents'> = {
     now: parts.now,
     connectors: parts.connectors,
@@ -34,7 +36,8 @@ export function createServices(parts: VerbParts): Services {
       recall: (source, sql, key) => examiner.recall(source, sql, key),
       columns: (source, sql) => examiner.columns(source, sql),
     },
-    syncs: syncVerbs(parts, examiner, gate),
+    syncs,
+    dbt: dbtVerbs(parts, syncs.list),
     alerts: alertVerbs(parts, examiner, gate),
     mail: mailVerbs(parts),
     runs: runVerbs(parts),

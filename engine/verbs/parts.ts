@@ -6,6 +6,7 @@ import type { Db } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import type { Log } from '../contracts/log.ts';
 import { formatTarget, type PlatformId } from '../contracts/refs.ts';
+import type { DbtReader } from '../dbt/reader.ts';
 import type { Rehearsal } from '../delivery/rehearsal.ts';
 import type { Framework } from '../frameworks/framework.ts';
 import type { UnsubscribeLinks } from '../mail/unsubscribe.ts';
@@ -27,6 +28,7 @@ export interface VerbParts {
   readonly outbox: Outbox;
   readonly queue: Pick<RunQueue, 'add'>;
   readonly told: Told;
+  readonly dbt: DbtReader;
   /** The frameworks, made to rehearse. */
   readonly frameworks: (rehearsal: Rehearsal) => ReadonlyMap<FrameworkId, Framework>;
   readonly publicUrl: string | undefined;

@@ -6,12 +6,14 @@ import type { Caller } from '../contracts/command.ts';
 import type { Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import type { Column } from '../contracts/source.ts';
+import { linkFor } from '../dbt/link.ts';
 import { describedWhole } from '../document/declared.ts';
 import { type ApprovalPolicy, approvalPolicy, isWeaker, policyWords, usualPolicy } from '../model/policy.ts';
 import { nextRun } from '../schedule/cron.ts';
 import type { SyncDetail, SyncDraft } from '../services.ts';
 import { checkSettings, parseSettings } from '../setup/index.ts';
 import { connectionNamed } from '../store/connections.ts';
+import { linkModel } from '../store/dbt.ts';
 import { approversAt, lockPendingRunHolds } from '../store/holds.ts';
 import { dropModelIfUnused, modelById, saveModel } from '../store/models.ts';
 import { deleteSync, insertSync, syncById, syncNamed, syncsOfModel, updateSync } from '../store/syncs.ts';
@@ -28,6 +30,7 @@ export async function createSync(
   by: Caller,
 ): Promise<SyncDetail> {
   const columns = await examiner.describe(draft.source, draft.sql);
+  await linkFor(parts.db, draft);
   await verified(parts, draft, columns);
   const taken = await parts.db.query('select 1 from syncs where name = $1', [draft.name]);
   if (taken.length > 0) {
@@ -135,6 +138,7 @@ export async function updateSettings(
   }
   const detail = await detailOf(parts, sync);
   const columns = await examiner.describe(draft.source, draft.sql);
+  await linkFor(parts.db, draft);
   await verified(parts, draft, columns);
   if (detail.kind === 'sync') {
     await mustStillAsk(parts, detail, draft, by);
@@ -161,6 +165,7 @@ async function detailAfter(parts: VerbParts, now: SyncDetail, draft: SyncDraft):
     destination: await connectionNamed(parts.db, 'destination', draft.destination),
     source: await connectionNamed(parts.db, 'source', draft.source),
     model: { ...model, sql: draft.sql, key: draft.key },
+    dbt: draft.dbt,
     sync: {
       ...sync,
       settings: parseSettings(draft.framework, draft.settings),
@@ -182,6 +187,7 @@ export async function storeSync(
   const [known] = await parts.db.query<{ id: number }>('select id from syncs where name = $1', [name]);
   const sync = known === undefined ? undefined : await syncById(parts.db, known.id);
   const columns = await examiner.describe(draft.source, draft.sql);
+  const link = await linkFor(parts.db, draft);
   await verified(parts, draft, columns);
   const source = await connectionNamed(parts.db, 'source', draft.source);
   const destination = await connectionNamed(parts.db, 'destination', draft.destination);
@@ -201,13 +207,14 @@ export async function storeSync(
       key: draft.key,
       columns,
     });
+    await linkModel(sql, model.id, link);
     const kept = {
       modelId: model.id,
       destinationId: destination.id,
       settings,
       cron: draft.schedule.cron,
       timeZone: draft.schedule.timeZone,
-      nextDueAt: draft.startsNow ? parts.now() : nextRun(draft.schedule, parts.now()),
+      nextDueAt: draft.startsNow ? parts.now() : (nextRun(draft.schedule, parts.now()) ?? null),
       policy: draft.policy ?? sync?.policy ?? {},
       reportTo: draft.reportTo ?? sync?.reportTo ?? null,
     };

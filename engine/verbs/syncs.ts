@@ -34,7 +34,7 @@ export function syncVerbs(parts: VerbParts, examiner: Examiner, gate: ChangeGate
     resume: async (name) => {
       const sync = await named(name);
       const at = nextRun(sync, parts.now());
-      await resumeSync(parts.db, sync.id, at);
+      await resumeSync(parts.db, sync.id, at ?? null);
       return at;
     },
     remove: async (name, by) => {

@@ -1,0 +1,111 @@
+import { code, text } from '../engine/cards/build.ts';
+import type { Step } from '../engine/contracts/command.ts';
+import { type Fields, field } from '../engine/contracts/form.ts';
+import type { Raw } from '../engine/contracts/refs.ts';
+import {
+  fieldsOf,
+  isNeeded,
+  type Place,
+  type ProjectField,
+  places,
+  projectFields,
+} from '../engine/dbt/settings.ts';
+import type { Services } from '../engine/services.ts';
+import { slug } from './alert-fields.ts';
+import { projectCard } from './dbt.ts';
+import { defineCommand } from './define.ts';
+import { sources } from './lookups.ts';
+import { rawOf } from './raw.ts';
+
+const declared: Fields = Object.fromEntries(
+  Object.entries(projectFields).map(([name, one]) => [
+    name,
+    one.optional ? one : field.optional(one as Fields[string]),
+  ]),
+);
+
+/** The sentences above the fields of a place: where to find what is asked. */
+const guides: Readonly<Record<Place, readonly Parameters<typeof text>[]>> = {
+  platform: [
+    ['1. In the dbt platform, make a service token that may read jobs (Account settings, Service tokens).'],
+    [
+      '2. Add a webhook there for the end of runs; its secret goes below. Its address is shown once this is connected.',
+    ],
+  ],
+  url: [
+    ['1. Have CI put ', code('target/manifest.json'), ' where this address finds it, after each run.'],
+    [
+      '2. To start syncs after runs, make a secret: ',
+      code('echo "whsec_$(openssl rand -base64 32)"'),
+      '. CI signs with it.',
+    ],
+  ],
+  file: [
+    [
+      '1. An admin names a folder in ',
+      code('ALLOWED_FOLDER'),
+      ', and dbt writes its manifest there or below.',
+    ],
+    [
+      '2. To start syncs after runs, make a secret: ',
+      code('echo "whsec_$(openssl rand -base64 32)"'),
+      '. Whoever runs dbt signs with it.',
+    ],
+  ],
+};
+
+function detailsOf(place: Place): Step<Services> {
+  const names: readonly ProjectField[] = fieldsOf(place);
+  return {
+    title: 'Its manifest',
+    fields: (raw) => (raw['place'] === place ? names : []),
+    required: names.filter((name) => isNeeded(place, name) && name !== 'token'),
+    prepare: async () => ({
+      intro: guides[place].map((sentence) => text(...sentence)),
+      initial: { failedTests: 'ask' },
+      submit: 'Read and connect',
+    }),
+  };
+}
+
+export const dbtConnect = defineCommand({
+  name: 'dbt-connect',
+  title: 'Connect a dbt project',
+  summary:
+    'Connects a dbt project to its warehouse, so that its models can be chosen and its runs start syncs.',
+  example: '/activate dbt-connect',
+  access: 'editor',
+  fields: {
+    name: field.text({ label: 'Name', help: 'What you call it: shop.', max: 30 }),
+    source: field.lookup({ label: 'Source', lookup: 'sources', help: 'The warehouse that dbt builds in.' }),
+    place: field.choice({ label: 'Manifest', of: places }),
+    ...declared,
+  } as Fields,
+  positional: ['name'],
+  lookups: { sources },
+  steps: [
+    {
+      title: 'A dbt project',
+      fields: () => ['name', 'source', 'place'],
+      prepare: async (_raw, _caller, services) => {
+        const source = (await services.sources.list())[0]?.name;
+        return {
+          intro: [text('The manifest says which models there are. It is read again after each run.')],
+          initial: { name: 'dbt', place: 'platform', ...(source === undefined ? {} : { source }) },
+        };
+      },
+      check: async (raw): Promise<Raw> =>
+        slug(raw['name'] ?? '') === '' ? { name: 'Use letters and digits.' } : {},
+    },
+    detailsOf('platform'),
+    detailsOf('url'),
+    detailsOf('file'),
+  ],
+  run: async (input, caller, services) => {
+    const { name = '', source = '', place, ...given } = rawOf(input);
+    const draft = { name: slug(name), source, place: place as Place, given };
+    const state = await services.dbt.connect(draft, caller);
+    const card = projectCard(state, `The dbt project ${state.project.name} is connected`, services.now());
+    return { kind: 'card', to: 'caller', card };
+  },
+});
