@@ -21,6 +21,7 @@ import type { Platform } from './platform.ts';
 import { createPlatforms, defined, type PlatformSettings } from './platforms.ts';
 import { createServer, type Server } from './server.ts';
 import { createButtons, type House } from './teams/access.ts';
+import { unsubscribePage } from './unsubscribe.ts';
 
 /** Which of the two processes this one is, or both at once. */
 export interface Roles {

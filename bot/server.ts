@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly ready: () => Promise<{ readonly ok: boolean; readonly checks: Readonly<Record<string, string>> }>;
   /** The pages behind one-time links, mounted at `/form`. */
   readonly form?: RequestHandler;
+  /** Where people outside take themselves off lists, mounted at `/unsubscribe`. */
+  readonly unsubscribe?: RequestHandler;
   /** Where other tools tell us something, each request signed; mounted at `/hooks`. */
   readonly hooks?: RequestHandler;
 }
@@ -74,6 +76,10 @@ function createApp(
   });
   if (hooks !== undefined) {
     app.use('/hooks', hooks);
+  }
+  if (unsubscribe !== undefined) {
+    // Mailboxes post here from wherever they are: the link proves who is meant.
+    app.use('/unsubscribe', unsubscribe);
   }
   const ours = guard(publicUrl);
   app.use('/assets', ours, assets());

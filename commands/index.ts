@@ -19,6 +19,7 @@ import { draft } from './draft.ts';
 import { edit } from './edit.ts';
 import { editAudience } from './edit-audience.ts';
 import { editExport } from './edit-export.ts';
+import { editMail } from './edit-mail.ts';
 import { editSync } from './edit-sync.ts';
 import { editTask } from './edit-task.ts';
 import { errors } from './errors.ts';
@@ -33,6 +34,7 @@ import { mute } from './mute.ts';
 import { newAlert } from './new-alert.ts';
 import { newAudience } from './new-audience.ts';
 import { newExport } from './new-export.ts';
+import { newMail } from './new-mail.ts';
 import { newSync } from './new-sync.ts';
 import { newTask } from './new-task.ts';
 import { notAFit } from './not-a-fit.ts';
@@ -43,6 +45,7 @@ import { policy } from './policy.ts';
 import { preview } from './preview.ts';
 import { reject } from './reject.ts';
 import { release } from './release.ts';
+import { resend } from './resend.ts';
 import { resume } from './resume.ts';
 import { resync } from './resync.ts';
 import { retry } from './retry.ts';
@@ -54,6 +57,7 @@ import { show } from './show.ts';
 import { skip } from './skip.ts';
 import { snooze } from './snooze.ts';
 import { sql } from './sql.ts';
+import { suppressions } from './suppressions.ts';
 import { test } from './test.ts';
 import { unmute } from './unmute.ts';
 import { whoami } from './whoami.ts';
@@ -68,6 +72,7 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     newAudience,
     newExport,
     newTask,
+    newMail,
     list,
     show,
     edit,
@@ -75,6 +80,7 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     editAudience,
     editExport,
     editTask,
+    editMail,
     run,
     preview,
     test,
@@ -95,6 +101,8 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     errors,
     skip,
     resync,
+    resend,
+    suppressions,
     why,
     remove,
     connectOf(connectors),

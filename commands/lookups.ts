@@ -15,6 +15,21 @@ export const alerts: Lookup<Services> = async (typed, _raw, _caller, services) =
     typed,
   );
 
+/** What writes to customers. */
+export const mailings: Lookup<Services> = async (typed, _raw, _caller, services) =>
+  matching(
+    (await services.syncs.list())
+      .filter(({ sync }) => sync.framework === 'mail')
+      .map(({ sync }) => sync.name),
+    typed,
+  );
+
+/** What speaks to people: alerts and mailings. */
+export const speaking: Lookup<Services> = async (typed, raw, caller, services) => [
+  ...(await alerts(typed, raw, caller, services)),
+  ...(await mailings(typed, raw, caller, services)),
+];
+
 export const sources: Lookup<Services> = async (typed, _raw, _caller, services) =>
   matching(
     (await services.sources.list()).map((source) => source.name),

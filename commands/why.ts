@@ -2,8 +2,9 @@ import { actions, bold, button, code, context, count, fields, moment, text } fro
 import type { Block, Card } from '../engine/contracts/card.ts';
 import { field } from '../engine/contracts/form.ts';
 import type { PersonalColumns } from '../engine/personal/columns.ts';
-import { maskKey, maskRow, maskText } from '../engine/personal/mask.ts';
+import { masked, maskKey, maskRow, maskText } from '../engine/personal/mask.ts';
 import type { Why, WhyStep } from '../engine/services.ts';
+import type { MailRecord } from '../engine/store/mails.ts';
 import { defineCommand } from './define.ts';
 import { syncs } from './lookups.ts';
 import { hiddenFrom } from './personal.ts';
@@ -40,6 +41,11 @@ function maskWhy(about: Why, keyColumns: readonly string[], personal: PersonalCo
       rejection === undefined
         ? undefined
         : { ...rejection, reason: maskText(rejection.reason, rows, personal) },
+    mails: about.mails.map((one) => ({
+      ...one,
+      address: one.address === null ? null : masked(one.address),
+      reason: one.reason === null ? null : maskText(one.reason, rows, personal),
+    })),
   };
 }
 
@@ -47,7 +53,8 @@ const stepsShown = 15;
 
 function whyCard(about: Why): Card {
   const { sync, key, row, steps } = about;
-  const known = row !== undefined || steps.length > 0 || about.rejection !== undefined;
+  const known =
+    row !== undefined || steps.length > 0 || about.rejection !== undefined || about.mails.length > 0;
   const state = row === undefined ? 'It is not among what was sent.' : 'It was sent as:';
   return {
     title: `${key} in ${sync.name}`,
@@ -62,6 +69,7 @@ function whyCard(about: Why): Card {
       ...about.messages
         .slice(0, 5)
         .map((one) => text(`${moment(one.createdAt, sync.timeZone)}: said (${one.kind}), ${one.state}`)),
+      ...about.mails.slice(0, 5).map((one) => mailBlock(one, sync.timeZone)),
       actions(button('Show', 'show', { name: sync.name }), button('Errors', 'errors', { name: sync.name })),
     ],
     fallback: known ? `${key}: ${count(steps.length, 'change')}` : 'Nothing is known of this key.',
@@ -96,6 +104,22 @@ function rejectionBlocks({ rejection, sync }: Why): readonly Block[] {
       `${words[rejection.state]}: ${rejection.reason} Since ${since}, ${count(rejection.attempts, 'try', 'tries')}, ${runs}.`,
     ),
   ];
+}
+
+const mailWords = {
+  open: 'to be sent',
+  sending: 'is being sent',
+  ok: 'taken over by the mail server',
+  rejected: 'refused',
+  retry: 'put off',
+  unknown: 'in doubt: nobody can say whether it arrived',
+  suppressed: 'not sent',
+} as const;
+
+function mailBlock({ address, state, reason, changedAt }: MailRecord, timeZone: string): Block {
+  const to = address === null ? '' : ` to ${address}`;
+  const why = reason === null || state === 'unknown' ? '' : ` (${reason})`;
+  return text(`${moment(changedAt, timeZone)}: mail${to}, ${mailWords[state]}${why}`);
 }
 
 function taskBlocks({ task }: Why): readonly Block[] {

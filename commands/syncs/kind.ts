@@ -383,6 +383,7 @@ function madeCard(made: SyncDetail, caller: Caller) {
       context(`Made by ${caller.name} · trouble with it is reported here`),
       actions(
         button('Run now', 'run', { name }, { style: 'primary' }),
+        sync.framework === 'mail' ? button('Send test to me', 'test', { name }) : undefined,
         button('Show', 'show', { name }),
         button('Edit', editCommands[sync.framework], { sync: name }),
         button('Pause', 'pause', { name }),

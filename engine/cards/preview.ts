@@ -1,6 +1,6 @@
 import type { Block, Card } from '../contracts/card.ts';
 import type { DryRun } from '../run/rehearse.ts';
-import { actions, bold, button, code, context, count, shorten, text } from './build.ts';
+import { actions, bold, button, code, context, count, fields, shorten, text } from './build.ts';
 import { reasonBlocks } from './failure.ts';
 
 /** What a run would do, for the card of a sync. Nothing was sent. */
@@ -53,7 +53,7 @@ export function dryRunBlocks(dry: DryRun, { first }: { readonly first: number })
       .slice(0, first)
       .flatMap(({ key, item }): Block[] => [
         context('Key ', code(key), `, to be ${word}:`),
-        { type: 'code', text: shorten(written(item), 900) },
+        ...(mailIn(item) ?? [{ type: 'code', text: shorten(written(item), 900) }]),
       ]),
   );
   return [
@@ -74,6 +74,18 @@ function fileIn({ sample }: DryRun): readonly Block[] | undefined {
   return begins === undefined
     ? [text('The file would be ', code(path), '.')]
     : [text('The file would be ', code(path), ', and begin:'), { type: 'code', text: shorten(begins, 900) }];
+}
+
+/** A mail as it will be read: undefined when it is none. */
+function mailIn(item: unknown): readonly Block[] | undefined {
+  const { to, subject, text: body } = item as { to?: string; subject?: string; text?: string };
+  return to === undefined || subject === undefined || body === undefined
+    ? undefined
+    : [
+        fields({ To: to, Subject: subject }),
+        { type: 'code', text: shorten(body, 2000) },
+        context('Beside this plain text the mail has a part in HTML. Send yourself a test to see it.'),
+      ];
 }
 
 /** An item as a person reads it: what the destination would get, without what is only for the machine. */

@@ -63,6 +63,8 @@ export function alertDetailCard(alert: AlertDetail, now: Date): Card {
 function syncDetailCard(detail: Extract<SyncDetail, { kind: 'sync' }>, now: Date): Card {
   const { sync, destination } = detail;
   const { name, framework } = sync;
+  const quiet = sync.mutedUntil !== null && sync.mutedUntil > now;
+  const muting = quiet ? button('Unmute', 'unmute', { name }) : button('Mute', 'mute', { name });
   return wholeCard(detail, now, {
     facts: {
       Kind: frameworkWords[framework],
@@ -81,7 +83,9 @@ function syncDetailCard(detail: Extract<SyncDetail, { kind: 'sync' }>, now: Date
       actions(
         button('Approval', 'policy', { name }),
         button('Errors', 'errors', { name }),
-        button('Resync', 'resync', { name }),
+        ...(framework === 'mail'
+          ? [button('Send test to me', 'test', { name }), muting]
+          : [button('Resync', 'resync', { name })]),
         button('Delete', 'delete', { name }, { style: 'danger' }),
       ),
     ],

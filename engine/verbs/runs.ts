@@ -15,6 +15,15 @@ export function runVerbs(parts: VerbParts): Services['runs'] {
   return {
     start: async (name, by, cause, { scope, anew = false } = {}) => {
       const sync = await syncNamed(parts.db, name);
+      if (scope === 'everything' && sync.framework === 'mail') {
+        throw new ActivateError(
+          'INPUT_INVALID',
+          `${name} writes to people: nothing is sent to all of them again.`,
+          {
+            fix: `Mails in doubt can be sent again: /activate resend ${name}. Or make another mailing.`,
+          },
+        );
+      }
       const run = await parts.db.transaction(async (sql) => {
         const waiting = await lockPendingRunHolds(sql, sync.id);
         if (waiting.length > 0 && !anew) {

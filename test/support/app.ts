@@ -43,7 +43,12 @@ export interface Said {
 }
 
 export async function startApp(
-  options: { readonly senders?: (db: Db) => readonly Sender[]; readonly worker?: boolean } = {},
+  options: {
+    readonly senders?: (db: Db) => readonly Sender[];
+    readonly worker?: boolean;
+    /** What its environment has besides. */
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<TestApp> {
   const own = await freshDb();
   const house = await freshDb();
@@ -53,6 +58,7 @@ export async function startApp(
     ACTIVATE_ADMINS: demoPeople[0].email,
     LOG_LEVEL: 'silent',
     ALLOWED_PRIVATE_HOSTS: '127.0.0.1',
+    ...options.env,
   });
   const local = (db: Db): Sender =>
     createLocal({ db, log: silentLog, people: demoPeople, channels: demoChannels });
