@@ -92,6 +92,7 @@ async function serve(
     metrics: () => app.metrics.text(),
     ready: () => app.ready(),
     hooks: dbtHooks((project, request) => app.services.dbt.hear(project, request)),
+    unsubscribe: unsubscribePage(app.services.mail),
     form: formPage({
       dispatch,
       openLink: async (token) => {

@@ -29,10 +29,10 @@ export interface ServerOptions {
   readonly ready: () => Promise<{ readonly ok: boolean; readonly checks: Readonly<Record<string, string>> }>;
   /** The pages behind one-time links, mounted at `/form`. */
   readonly form?: RequestHandler;
-  /** Where people outside take themselves off lists, mounted at `/unsubscribe`. */
-  readonly unsubscribe?: RequestHandler;
   /** Where other tools tell us something, each request signed; mounted at `/hooks`. */
   readonly hooks?: RequestHandler;
+  /** Where people outside take themselves off lists, mounted at `/unsubscribe`. */
+  readonly unsubscribe?: RequestHandler;
 }
 
 export interface Server {
@@ -56,7 +56,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
 }
 
 function createApp(
-  { platforms, publicUrl, log, metrics, ready, form, hooks }: ServerOptions,
+  { platforms, publicUrl, log, metrics, ready, form, unsubscribe, hooks }: ServerOptions,
   running: Set<Response>,
 ): Express {
   const app = express();
@@ -74,12 +74,12 @@ function createApp(
   app.get('/metrics', async (_req, res) => {
     res.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics());
   });
-  if (hooks !== undefined) {
-    app.use('/hooks', hooks);
-  }
   if (unsubscribe !== undefined) {
     // Mailboxes post here from wherever they are: the link proves who is meant.
     app.use('/unsubscribe', unsubscribe);
+  }
+  if (hooks !== undefined) {
+    app.use('/hooks', hooks);
   }
   const ours = guard(publicUrl);
   app.use('/assets', ours, assets());
