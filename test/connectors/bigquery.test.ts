@@ -4,6 +4,9 @@ import { bigquery } from '../../connectors/bigquery/index.ts';
 import { connectors } from '../../connectors/index.ts';
 import type { Raw } from '../../engine/contracts/refs.ts';
 import type { Column, Limits, Reading, Source } from '../../engine/contracts/source.ts';
+import { isHostEntry } from '../../engine/http/hosts.ts';
+import { readAll as readAllOf } from '../contracts/source-house.ts';
+import { hostileTexts } from '../contracts/source-values.ts';
 import {
   type FakeBigQuery,
   type FakeJob,
@@ -14,6 +17,7 @@ import {
   startFakeBigQuery,
 } from '../fakes/bigquery.ts';
 import { type Opened, openFor } from '../support/connect.ts';
+import { startCutWay } from '../support/cut.ts';
 
 const limits: Limits = { timeoutMs: 20_000 };
 const jobsRoute = 'POST /bigquery/v2/projects/:project/jobs';
@@ -82,6 +86,14 @@ function dryRuns(): readonly string[] {
 describe('bigquery: what is declared', () => {
   it('is in the list', () => {
     expect(connectors).toContain(bigquery);
+  });
+
+  it('keeps the house limits, and names hosts that can be called', () => {
+    for (const { label, help } of Object.values(bigquery.config)) {
+      expect(label.length, label).toBeLessThanOrEqual(24);
+      expect((help ?? '').length, help).toBeLessThanOrEqual(150);
+    }
+    expect(bigquery.hosts.filter((host) => !isHostEntry(host))).toEqual([]);
   });
 
   it.each([
@@ -309,6 +321,91 @@ describe('bigquery: values', () => {
     expect(reading.order).toEqual(['bytes', 'numeric', 'bytes']);
     await text(reading);
   });
+});
+
+describe('bigquery: what is hostile', () => {
+  it('comes as it is: signs, escapes, long texts, empty ones against NULL', async () => {
+    const values = [...hostileTexts, 'a NUL: \0', null];
+    script({ rows: values.map((value, i) => [String(i), value]) });
+
+    const { rows } = await readAllOf(source, query);
+
+    expect(rows).toEqual(values.map((value, i) => [String(i), value]));
+    expect((await source.preview(sql, 1000, limits)).rows).toEqual(rows);
+  });
+
+  it('comes with keys that are NULL, or those of other rows', async () => {
+    const rows = [
+      ['2', 'b'],
+      [null, 'x'],
+      ['2', 'c'],
+      [null, null],
+    ];
+    script({ rows });
+
+    const read = await readAllOf(source, query);
+
+    expect(read.rows.map((row) => JSON.stringify(row)).sort()).toEqual(
+      rows.map((row) => JSON.stringify(row)).sort(),
+    );
+  });
+
+  it.each(['select', 'a `b` c;--', "it's", 'back\\slash\\', 'tab\there', 'q.k', 'Ünï🦊', '*'])(
+    'stands in quotes when it is the name of a column: %s',
+    async (name) => {
+      script({ fields: [{ name, type: 'STRING' }], rows: [['x']] });
+
+      expect(await text(await source.read({ sql, key: [name], columns: [] }, limits))).toBe('x\n');
+
+      const [, inside = ''] =
+        /^SELECT q\.`((?:[^`\\]|\\[\s\S])*)` AS c1 FROM \($/m.exec(jobs()[0]?.statement ?? '') ?? [];
+      expect(inside.replaceAll(/\\([\s\S])/g, '$1')).toBe(name);
+    },
+  );
+});
+
+describe('bigquery: a connection that breaks', () => {
+  it('never makes a part of a result look like the whole, at whatever byte it is cut', async () => {
+    const way = await startCutWay(Number(new URL(fake.url).port));
+    await connect({ baseUrl: `http://127.0.0.1:${way.port}` });
+    fake.state.rowsPerPage = 8;
+    script({ rows: Array.from({ length: 20 }, (_, i) => [String(i), `name ${i}`]) });
+    const whole = await readAll();
+    way.after(Number.POSITIVE_INFINITY);
+    await readAll();
+    const bytes = way.came;
+    const ends = new Set<string>();
+
+    for (let at = 0; at < bytes; at += 53) {
+      way.after(at);
+      ends.add(await readAll().catch((error: { code: string }) => error.code));
+    }
+
+    expect(bytes).toBeGreaterThan(2000);
+    expect([...ends].filter((end) => end !== whole).sort()).toEqual(['UNAVAILABLE']);
+    way.after(Number.POSITIVE_INFINITY);
+    expect(await readAll()).toBe(whole);
+    await way.close();
+  });
+
+  it('is not what much data takes: memory stays small, however slow its reader', async () => {
+    fake.state.rowsPerPage = 2000;
+    const name = 'x'.repeat(1000);
+    script({ rows: Array.from({ length: 150_000 }, (_, i) => [String(i), name]) });
+    const reading = await source.read(query, { timeoutMs: 60_000 });
+    const before = process.memoryUsage.rss();
+    let bytes = 0;
+    let most = before;
+
+    for await (const piece of reading.lines) {
+      bytes += piece.length;
+      await new Promise(setImmediate);
+      most = Math.max(most, process.memoryUsage.rss());
+    }
+
+    expect(bytes).toBe(150_000 * 1002 + 788_890);
+    expect((most - before) / 1e6).toBeLessThan(150);
+  }, 60_000);
 });
 
 describe('bigquery: results in parts', () => {
