@@ -125,6 +125,8 @@ export interface AlertDraft {
   readonly name: string;
   readonly source: string;
   readonly sql: string;
+  /** The model's name, where it is not the alert's own. */
+  readonly model?: string;
   /** The dbt model that the query reads, as `shop/accounts`. */
   readonly dbt?: string | undefined;
   readonly key: readonly string[];

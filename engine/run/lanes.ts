@@ -30,6 +30,9 @@ export class Lanes {
   /** Every run that is here, in whatever state: the same one may come in two groups at once. */
   private readonly here = new Map<number, Group>();
   private waiting: number[] = [];
+  /** What came while it was carried: approved, say, before the worker was done with asking. */
+  private readonly again = new Set<number>();
+  private readonly carried = new Set<number>();
   private letGo: number[] | undefined;
   private readonly claimed: Run[] = [];
   private busy = 0;
@@ -48,6 +51,9 @@ export class Lanes {
       return;
     }
     const wanted = ids.filter((id) => !this.here.has(id));
+    for (const id of ids.filter((one) => this.carried.has(one))) {
+      this.again.add(id);
+    }
     if (wanted.length === 0) {
       return;
     }
@@ -108,10 +114,16 @@ export class Lanes {
 
   private async carry(run: Run): Promise<void> {
     const began = performance.now();
+    this.carried.add(run.id);
     await this.parts.carry(run);
+    this.carried.delete(run.id);
     this.usualMs = 0.9 * this.usualMs + 0.1 * (performance.now() - began);
     this.busy -= 1;
     this.leave(run.id);
+    if (this.again.delete(run.id)) {
+      // Should it fail to be claimed, it is found by its lease.
+      this.add([run.id]).catch(() => undefined);
+    }
     this.next();
   }
 

@@ -316,6 +316,7 @@ class Books {
       sql: model.sql,
       dbt: model.dbt,
       key: model.key,
+      model: wanted.model,
       settings: alertSettingsIn(wanted),
       schedule: parseSchedule(wanted.schedule, wanted.time_zone),
       reportTo: wanted.report_to,

@@ -79,6 +79,23 @@ it('carries a run once though it came twice, and passes over one that another wo
   expect(carried).toEqual([2]);
 });
 
+it('carries a run on that was approved before it was let go, once it is', async () => {
+  const { lanes, claims, carried, end, nextBegun } = lanesOf(2);
+  const begun = nextBegun();
+  const first = lanes.add([1]);
+  await begun;
+  await lanes.add([1]);
+  expect(claims).toEqual([[1]]);
+
+  const again = nextBegun();
+  end(1);
+  await first;
+
+  expect(await again).toBe(1);
+  expect(carried).toEqual([1, 1]);
+  end(1);
+});
+
 it('lets go of what is not claimed when it closes, and of all that comes later', async () => {
   const { lanes, carried, end, nextBegun } = lanesOf(1);
   const begun = nextBegun();
