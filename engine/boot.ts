@@ -24,7 +24,7 @@ import { createHttp } from './http.ts';
 import { createUnsubscribeLinks, type UnsubscribeLinks } from './mail/unsubscribe.ts';
 import { createNotices } from './messages/notices.ts';
 import { Outbox, type Patience } from './messages/outbox.ts';
-import { remindOfSnoozed } from './messages/reminders.ts';
+import { type ReminderParts, remindOfSnoozed } from './messages/reminders.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { openQueue, type RunQueue } from './queue.ts';
 import { executeRun } from './run/execute.ts';
@@ -39,7 +39,7 @@ import { createPlans } from './store/plans.ts';
 import { pruneRuns } from './store/runs.ts';
 import type { FrameworkId } from './store/syncs.ts';
 import { createServices } from './verbs/index.ts';
-import { createTold } from './warehouse/index.ts';
+import { createTold, type Told } from './warehouse/index.ts';
 
 /** The engine put together, without anybody to talk to yet. */
 export interface App {
@@ -197,9 +197,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     personalDataRole: env.PERSONAL_DATA_ROLE,
   });
   const stopping = new AbortController();
-  // A chat that does not answer must not keep schedules waiting.
-  const tending = aside(() => services.approvals.tend(stopping.signal), log, 'approvals');
-  const following = aside(() => services.dbt.tend(stopping.signal), log, 'dbt projects');
+  const chores = choresOf({ ...shared, services, told, signal: stopping.signal });
   return {
     env,
     db,
@@ -215,12 +213,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
         concurrency: env.WORKER_CONCURRENCY,
         leaseMs,
         metrics: metrics.worker,
-        chores: [
-          () => remindOfSnoozed(shared, stopping.signal),
-          tending.begin,
-          following.begin,
-          hourly(() => Promise.all([pruneRuns(db, now()), told.sweep(now())])),
-        ],
+        chores: chores.all,
         execute: (run, worker, signal) =>
           executeRun(
             {
@@ -242,12 +235,39 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
     ready: () => ready(db, queue),
     close: async () => {
       stopping.abort();
-      await tending.ended();
-      await following.ended();
+      await chores.ended();
       await queue.close();
       await connections.close();
       await db.close();
       await embedded?.stop();
+    },
+  };
+}
+
+/** What every worker sees to besides runs. A chat or a warehouse that does not answer must not keep schedules waiting. */
+function choresOf({
+  services,
+  told,
+  signal,
+  ...shared
+}: ReminderParts & { readonly services: Services; readonly told: Told; readonly signal: AbortSignal }): {
+  readonly all: readonly (() => Promise<void>)[];
+  ended(): Promise<void>;
+} {
+  const { db, log, now } = shared;
+  const tending = aside(() => services.approvals.tend(signal), log, 'approvals');
+  const following = aside(() => services.dbt.tend(signal), log, 'dbt projects');
+  const logging = aside(() => told.writeLogs(signal), log, 'logs in warehouses');
+  return {
+    all: [
+      () => remindOfSnoozed(shared, signal),
+      tending.begin,
+      following.begin,
+      every(60_000, logging.begin),
+      every(3_600_000, () => Promise.all([pruneRuns(db, now()), told.sweep(now())])),
+    ],
+    ended: async () => {
+      await Promise.all([tending.ended(), following.ended(), logging.ended()]);
     },
   };
 }
@@ -294,11 +314,11 @@ function aside(
   };
 }
 
-/** Does its work when asked, but once an hour at most. */
-function hourly(work: () => Promise<unknown>): () => Promise<void> {
+/** Does its work when asked, but once in so many ms at most. */
+function every(ms: number, work: () => Promise<unknown>): () => Promise<void> {
   let last = 0;
   return async () => {
-    if (Date.now() - last > 3_600_000) {
+    if (Date.now() - last > ms) {
       last = Date.now();
       await work();
     }

@@ -4,6 +4,7 @@ import type { SnapshotChunk } from '../planner/chunks.ts';
 import { decodeFields } from '../planner/keys.ts';
 import { createSnapshots, type Snapshots } from '../store/snapshots.ts';
 import { dropState, stateOf } from '../store/warehouse-states.ts';
+import { writeLogs } from './logs.ts';
 import { isKnownInside, placeOf } from './place.ts';
 import { commitKept } from './settle.ts';
 import {
@@ -43,6 +44,8 @@ export interface Told extends Snapshots {
   settle(syncId: number, signal: AbortSignal): Promise<void>;
   /** Drops tables in warehouses that are of no more use. */
   sweep(now: Date): Promise<void>;
+  /** Writes logs to the warehouses whose connections ask for it. */
+  writeLogs(signal: AbortSignal): Promise<void>;
 }
 
 export function createTold(parts: ToldParts): Told {
@@ -108,6 +111,7 @@ export function createTold(parts: ToldParts): Told {
       }
     },
     sweep: (now) => sweepWarehouses(parts, now),
+    writeLogs: (signal) => writeLogs(parts, { ...limits, signal }),
   };
 }
 

@@ -175,8 +175,7 @@ export function selectFrom(dialect: Dialect, table: string, columns: readonly st
 
 /** What was told under one key. */
 export function selectTold(dialect: Dialect, { told }: Tables, key: string): string {
-  const { ofHex } = wayOf(dialect);
-  return `${selectFrom(dialect, told, ['tline', 'tlayout'])} WHERE tk = ${ofHex(hexOf(key))}`;
+  return `${selectFrom(dialect, told, ['tline', 'tlayout'])} WHERE tk = ${textLiteral(dialect, key)}`;
 }
 
 /** All rows of the model are told: `told` is put in place as it is now. */
@@ -193,8 +192,9 @@ export function fillTold(
   layout: number,
   rows: readonly { readonly key: string; readonly line: string }[],
 ): string {
-  const { ofHex } = wayOf(dialect);
-  const values = rows.map(({ key, line }) => `(${ofHex(hexOf(key))}, ${ofHex(hexOf(line))}, '${layout}')`);
+  const values = rows.map(
+    ({ key, line }) => `(${textLiteral(dialect, key)}, ${textLiteral(dialect, line)}, '${layout}')`,
+  );
   return `INSERT INTO ${told} (tk, tline, tlayout) VALUES\n${values.join(',\n')}`;
 }
 
@@ -211,10 +211,9 @@ export function makeKept(dialect: Dialect, { kept }: Tables): string {
 }
 
 export function fillKept(dialect: Dialect, { kept }: Tables, rows: readonly Kept[]): string {
-  const { ofHex } = wayOf(dialect);
   const values = rows.map(
     ({ key, act, line }) =>
-      `(${ofHex(hexOf(key))}, ${line === undefined ? 'NULL' : ofHex(hexOf(line))}, '${act}')`,
+      `(${textLiteral(dialect, key)}, ${line === undefined ? 'NULL' : textLiteral(dialect, line)}, '${act}')`,
   );
   return `INSERT INTO ${kept} (ek, eline, act) VALUES\n${values.join(',\n')}`;
 }
@@ -237,6 +236,11 @@ export function settle({ told, found, kept }: Tables, layout: number, how: Settl
     `INSERT INTO ${told} (tk, tline, tlayout) SELECT fk, fline, '${layout}' FROM ${found} WHERE fit = 'y' AND ${taken('fk')}`,
     `INSERT INTO ${told} (tk, tline, tlayout) SELECT ek, eline, '${layout}' FROM ${kept} WHERE act = 'put'`,
   ];
+}
+
+/** Text as a literal that no dialect reads anything else into. */
+export function textLiteral(dialect: Dialect, text: string): string {
+  return wayOf(dialect).ofHex(hexOf(text));
 }
 
 function hexOf(text: string): string {
