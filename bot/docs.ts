@@ -6,6 +6,8 @@ import { ERRORS } from '../engine/contracts/errors.ts';
 import type { Fields } from '../engine/contracts/form.ts';
 import { settings } from '../engine/env.ts';
 import { type Able, type Capability, capabilities } from './capabilities.ts';
+import { page, table } from './docs-page.ts';
+import { destinationsPage, sourcesPage, verifiedOf, versionOf } from './docs-places.ts';
 import { localAbilities } from './local/capabilities.ts';
 import { mattermostAbilities } from './mattermost/capabilities.ts';
 import { slackAbilities } from './slack/capabilities.ts';
@@ -30,9 +32,6 @@ const partWords: Readonly<Record<PartName, string>> = {
   mail: '[mail to customers](../email.md)',
 };
 
-/** The frameworks that rows can be delivered by, in the order in which docs/frameworks.md tells of them. */
-const delivered = ['objects', 'events', 'audiences', 'files', 'tasks', 'notify', 'mail'] as const;
-
 /**
  * Writes the tables in docs/ out of the declarations they are about. With `--check` it writes nothing, and ends with
  * exit code 1 when a page is not what it should be.
@@ -40,9 +39,10 @@ const delivered = ['objects', 'events', 'audiences', 'files', 'tasks', 'notify',
 const pages: Readonly<Record<string, string>> = {
   'commands.md': commandsPage(),
   'configuration.md': configurationPage(),
-  'destinations.md': destinationsPage(),
+  'destinations.md': await destinationsPage(connectors),
   'errors.md': errorsPage(),
   'platforms.md': platformsPage(),
+  'sources.md': sourcesPage(connectors),
   ...Object.fromEntries(
     connectors.map((connector) => [`connectors/${connector.id}.md`, connectorPage(connector)]),
   ),
@@ -127,7 +127,7 @@ function errorsPage(): string {
 }
 
 function connectorPage(connector: Connector): string {
-  const { id, name, summary, config, offers, setup, verified } = connector;
+  const { id, name, summary, config, offers, setup } = connector;
   const rows = Object.entries(config).map(([key, field]) => [
     `\`${id.replaceAll('-', '_')}_${key}\``,
     field.label,
@@ -145,7 +145,7 @@ function connectorPage(connector: Connector): string {
         ['Offers', offers.map((part) => partWords[part]).join(', ')],
         ['Interface', versionOf(connector)],
         ['Calls', hostsOf(connector)],
-        ['Verified', verified],
+        ['Verified', verifiedOf(connector)],
       ],
     ),
     '## Set it up',
@@ -156,49 +156,15 @@ function connectorPage(connector: Connector): string {
   );
 }
 
-function versionOf({ api }: Connector): string {
-  if (api === undefined) {
-    return 'its own protocol';
-  }
-  return api.endsOn === undefined ? api.version : `${api.version}, which ends on ${api.endsOn}`;
-}
-
 function hostsOf({ hosts, config }: Connector): string {
   const named = hosts.map((host) => (host === '*' ? 'any host outside private networks' : `\`${host}\``));
   const base = Object.hasOwn(config, 'baseUrl') ? ['the host of its Base URL'] : [];
-  return named.length + base.length === 0
+  if (named.length + base.length > 0) {
+    return [...named, ...base].join(', ');
+  }
+  return ['host', 'url'].some((name) => Object.hasOwn(config, name))
     ? 'the server that its fields name'
-    : [...named, ...base].join(', ');
-}
-
-function destinationsPage(): string {
-  const rows = connectors
-    .filter((connector) => connector.offers.some((part) => part !== 'source'))
-    .map((connector) => [
-      `[${connector.name}](connectors/${connector.id}.md)`,
-      ...delivered.map((part) => ((connector.offers as readonly PartName[]).includes(part) ? 'yes' : '')),
-      versionOf(connector),
-      connector.verified,
-    ]);
-  return page(
-    'Destinations',
-    'Where rows can go, and by which [framework](frameworks.md). Alerts speak in chats besides. Which modes a destination knows (insert, update, upsert, delete) can depend on what is connected: the form says so before anything is made. To add one, write [a file, its test and a line in a list](connectors.md).',
-    table(
-      [
-        'Destination',
-        'Records',
-        'Events',
-        'Audiences',
-        'Exports',
-        'Tasks',
-        'Alerts',
-        'Mail',
-        'Interface',
-        'Verified',
-      ],
-      rows,
-    ),
-  );
+    : 'nothing: it stays on the machine that Activate runs on';
 }
 
 function platformsPage(): string {
@@ -220,14 +186,4 @@ function platformsPage(): string {
 
 function ableWords({ can, how }: Able): string {
   return [can, ...(how === undefined ? [] : [how])].join(can === 'no' ? '; instead: ' : ': ');
-}
-
-function page(title: string, ...parts: readonly string[]): string {
-  return `${[`# ${title}`, '<!-- Written by `npm run docs`: change the declarations, not this page. -->', ...parts].join('\n\n')}\n`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.trim().replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -25,6 +25,7 @@ export const asana = defineConnector({
     'Asana notifies the assignee and followers of each new task. There is no way to make one quietly.',
   ],
   verified: 'A server of ours that answers as documented; not yet Asana itself.',
+  tried: ['description', 'ours'],
   open: async (values, context) => {
     const settings = settingsOf(values);
     const api = await openAsana(settings, context);

@@ -23,6 +23,7 @@ export const azureBlob = defineConnector({
   ],
   verified:
     'Tested against a server of our own that checks signatures and answers as documented, and Azurite.',
+  tried: ['stand-in', 'ours'],
   open: async (values, context) => {
     const login = loginOf(values, context.now());
     const store = storeOf(login, context.http, context.now);

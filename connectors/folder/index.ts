@@ -24,6 +24,7 @@ export const folder = defineConnector({
     'A folder that a link leads to is written to only when it is below that of the connection too.',
   ],
   verified: 'Tested with real folders, a full and a read-only file system among them; not over NFS or SMB.',
+  tried: ['software'],
   open: async (values, context) => {
     const settings = settingsOf(values, context.allowedFolder);
     return {

@@ -32,6 +32,7 @@ export const jira = defineConnector({
     'The search of Jira sees new issues late. After a lost answer Activate waits 5 minutes on Cloud, and 30 seconds on Data Center, before it looks whether the issue is there.',
   ],
   verified: 'A server of ours that answers as documented, for both kinds; not yet Jira itself.',
+  tried: ['description', 'ours'],
   open: async (values, context) => {
     const settings = settingsOf(values);
     const api = openJira(settings, context);

@@ -24,6 +24,7 @@ export const mailchimp = defineConnector({
     'People who have unsubscribed, or whom somebody deleted for good, can be refused by Mailchimp. Activate reports them and leaves them alone.',
   ],
   verified: 'Tested against a server of ours that answers as Mailchimp documents, not against Mailchimp.',
+  tried: ['description', 'ours'],
   open: async (values, context) => {
     const endpoint = openEndpoint(loginOf(values, version), context);
     return {

@@ -25,6 +25,7 @@ export const mysql = defineConnector({
   ],
   verified:
     'Tested against a real MariaDB 10.11 server. Statements are those that the manual of MySQL 8 gives too, but they were not run there.',
+  tried: ['software'],
   open: async (values, context) => {
     const login = loginOf(values);
     const session = await createSession(login, context.applicationName);

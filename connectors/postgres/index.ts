@@ -26,6 +26,7 @@ export const postgres = defineConnector({
     'Numbers and times are rounded to what the column holds, as `numeric(10,2)` and `timestamp(0)` do; text that is too long for its column is refused. A field without a value is emptied, unless it is mapped with “ignore nulls”.',
   ],
   verified: 'Tested against a real PostgreSQL server.',
+  tried: ['software'],
   open: async (values, context) => {
     const login = loginOf(values);
     const session = await createSession(login, context.applicationName);

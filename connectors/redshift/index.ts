@@ -35,6 +35,7 @@ export const redshift = defineConnector({
   ],
   verified:
     'No cluster was ever tried. Tested against a real PostgreSQL server as far as that knows the same SQL; the rest is compared with what the manual of Redshift gives.',
+  tried: ['stand-in'],
   open: async (values, context) => {
     const login = loginOf(values);
     const session = await createSession(login, context.applicationName);

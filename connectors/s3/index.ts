@@ -25,6 +25,7 @@ export const s3 = defineConnector({
     'For a store that is not at Amazon fill in its endpoint. Google Cloud Storage has a connector of its own, which can keep two who write the same name at the same moment from replacing each other.',
   ],
   verified: 'Tested against s3rver, and a server of our own that answers as documented.',
+  tried: ['stand-in', 'ours'],
   open: async (values, context) => {
     const login = loginOf(values);
     const store = await openStore(login, context.applicationName);

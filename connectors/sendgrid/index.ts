@@ -26,6 +26,7 @@ export const sendgrid = defineConnector({
     'A run ends when SendGrid has dealt with its contacts. That takes from seconds to many minutes.',
   ],
   verified: 'Tested against a server of ours that answers as SendGrid documents, not against SendGrid.',
+  tried: ['description', 'ours'],
   open: async (values, context) => {
     const client = openClient(loginOf(values), context);
     return {

@@ -23,6 +23,7 @@ export const sftp = defineConnector({
     'Let the user read what it wrote, if the owner agrees: SFTP keeps no marks with files, so after a broken connection a file is read back to see that it is ours. Where it can not be read, it has to be looked at by a person.',
   ],
   verified: 'Tested against a real OpenSSH server, and a server of our own for what goes wrong.',
+  tried: ['software'],
   open: async (values) => {
     const login = loginOf(values);
     const { default: ClientOf } = await import('ssh2-sftp-client');

@@ -24,6 +24,7 @@ export const smtp = defineConnector({
   ],
   verified:
     'Tested against a real SMTP server in the same process (the package smtp-server), which refuses, delays, breaks off and hangs as asked; not against the relay of any provider.',
+  tried: ['stand-in'],
   open: async (values) => {
     const account = accountOf(values);
     const { default: ConnectionOf } = await import('nodemailer/lib/smtp-connection');

