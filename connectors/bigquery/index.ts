@@ -34,6 +34,7 @@ export const bigquery = defineConnector({
   ],
   verified:
     'Tested against a server of our own that answers as documented. The SQL that is sent was written by the reference and never run at BigQuery.',
+  tried: ['description', 'ours'],
   open: async (values, context) => {
     const login = loginOf(values);
     const session = createSession(login, context);
