@@ -34,8 +34,8 @@ export function unsubscribePage(mail: Pick<Services['mail'], 'readLink' | 'leave
       res,
       'Unsubscribe',
       html`<p>Mails of the list ${from} go to ${whose}.</p>
-<form method="post"><p><button type="submit" class="button primary">Unsubscribe</button></p>
-<p><button type="submit" class="button" name="all" value="yes">Unsubscribe from all mail</button></p></form>`,
+<form method="post" class="leave"><button type="submit" class="button primary">Unsubscribe</button>
+<button type="submit" class="button" name="all" value="yes">Unsubscribe from all mail</button></form>`,
     );
   });
   router.post('/:token', async (req: Request<{ token: string }>, res: Response) => {
@@ -54,7 +54,7 @@ export function unsubscribePage(mail: Pick<Services['mail'], 'readLink' | 'leave
       all
         ? html`<p>${whose} gets no more mail from here.</p>`
         : html`<p>${whose} gets no more mail of the list <b>${list}</b>.</p>
-<form method="post"><p><button type="submit" class="button" name="all" value="yes">Unsubscribe from all mail</button></p></form>`,
+<form method="post" class="leave"><button type="submit" class="button" name="all" value="yes">Unsubscribe from all mail</button></form>`,
     );
   });
   return router;
@@ -76,6 +76,7 @@ function send(res: Response, title: string, body: Html): void {
 <html lang="en"><head><meta charset="utf-8"><title>${title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/style.css"></head>
 <body><main class="plain"><h1>${title}</h1>
 ${body}</main>
