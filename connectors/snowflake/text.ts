@@ -97,7 +97,11 @@ function withoutZeros(text: string): string {
 function floatText(expression: string): string {
   const short = `TO_VARCHAR(${expression})`;
   const long = `TRIM(TO_VARCHAR(${expression}, 'S9.9999999999999999EEEE'), ' +')`;
-  return `IFF(TRY_TO_DOUBLE(${short}) = ${expression}, ${short}, ${long})`;
+  return [
+    `CASE WHEN ${expression} = 'inf'::FLOAT THEN 'Infinity'`,
+    `WHEN ${expression} = '-inf'::FLOAT THEN '-Infinity'`,
+    `WHEN TRY_TO_DOUBLE(${short}) = ${expression} THEN ${short} ELSE ${long} END`,
+  ].join(' ');
 }
 
 /** How a key's column is sorted: whole numbers as such, all else by the bytes of its text. */

@@ -34,9 +34,13 @@ function isAnotherStatement({ kind, text, at }: SqlToken, query: string): boolea
   return kind === 'doubt' || (kind === 'sign' && (text === ';' || query.startsWith('->>', at)));
 }
 
-/** Words of a warehouse about a text of {@link around}, with the person's own number of the line. */
+/** Words of a warehouse about a text of {@link around}: places are those in the person's own text, from line 1, column 1. */
 export function inTheirLines(words: string): string {
-  return words.replaceAll(/\bline (\d+)/g, (_, line: string) => `line ${Math.max(1, Number(line) - 1)}`);
+  return words.replaceAll(
+    /(?:;? )\(?line (\d+)(?:,| at)? pos(?:ition)? (\d+)\)?/g,
+    (_, line: string, position: string) =>
+      ` (line ${Math.max(1, Number(line) - 1)}, column ${Number(position) + 1})`,
+  );
 }
 
 /** The columns, unless two of them can't be told apart. */

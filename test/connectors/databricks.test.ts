@@ -261,7 +261,7 @@ describe('a statement', () => {
     await expect(source.describe('select\n 1 x x', limits)).rejects.toMatchObject({
       code: 'SQL_FAILED',
       message:
-        "Databricks says: [PARSE_SYNTAX_ERROR] Syntax error at or near 'x'. SQLSTATE: 42601 (line 2, pos 5)",
+        "Databricks says: [PARSE_SYNTAX_ERROR] Syntax error at or near 'x'. SQLSTATE: 42601 (line 2, column 6)",
     });
   });
 
@@ -431,6 +431,28 @@ describe('a result', () => {
     expect(fake.storage.to(give).length).toBeLessThanOrEqual(3);
     await iterator.return?.();
   });
+
+  it('takes little memory, however large it is', async () => {
+    const [parts, inPart] = [80, 2000];
+    const rows = Array.from({ length: inPart }, (_, at) => [String(at), 'x'.repeat(1000)]);
+    readable({ columns: idAndName, rows: rows.slice(0, 1), parts: [1] });
+    const large = { total_chunk_count: parts, total_row_count: parts * inPart, chunks: [] };
+    fake.state.bend = (answer) =>
+      (answer['manifest'] as { total_row_count?: number } | undefined)?.total_row_count === 0
+        ? answer
+        : withManifest(answer, large);
+    fake.state.bendRows = () => rows;
+    const before = process.memoryUsage.rss();
+    let [bytes, most] = [0, before];
+
+    for await (const piece of (await source.read(query, limits)).lines) {
+      bytes += piece.length;
+      most = Math.max(most, process.memoryUsage.rss());
+    }
+
+    expect(bytes).toBeGreaterThan(160e6);
+    expect((most - before) / 1e6).toBeLessThan(140);
+  }, 60_000);
 
   it('that is small comes in the answer, in several chunks too', async () => {
     fake.state.script.push([/LIMIT 0$/, { columns: idAndName, rows: [] }]);

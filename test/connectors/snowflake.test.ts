@@ -325,7 +325,7 @@ describe('a statement', () => {
 
     await expect(source.describe('select\n 1 x x', limits)).rejects.toMatchObject({
       code: 'SQL_FAILED',
-      message: expect.stringContaining('line 2 at position 7'),
+      message: expect.stringContaining('syntax error (line 2, column 8) unexpected'),
     });
   });
 });
@@ -401,6 +401,29 @@ describe('a result', () => {
 
     expect((await read()).split('\n')).toHaveLength(4);
   });
+
+  it('takes little memory, however large it is', async () => {
+    const [parts, inPart] = [80, 2000];
+    const rows = Array.from({ length: inPart }, (_, at) => [String(at), 'x'.repeat(1000)]);
+    readable({ columns: idAndName, rows });
+    fake.state.bend = (set) =>
+      'resultSetMetaData' in set && (set['data'] as unknown[]).length === 0
+        ? set
+        : withMeta(
+            { ...set, data: rows },
+            { numRows: parts * inPart, partitionInfo: Array(parts).fill({ rowCount: inPart }) },
+          );
+    const before = process.memoryUsage.rss();
+    let [bytes, most] = [0, before];
+
+    for await (const piece of (await source.read(query, limits)).lines) {
+      bytes += piece.length;
+      most = Math.max(most, process.memoryUsage.rss());
+    }
+
+    expect(bytes).toBeGreaterThan(160e6);
+    expect((most - before) / 1e6).toBeLessThan(140);
+  }, 60_000);
 
   it('fails when its answer breaks off', async () => {
     readable({ ...people, parts: [2, 1] } as Outcome);

@@ -16,6 +16,12 @@ export type Outcome =
     }
   | { readonly code: string; readonly message: string };
 
+/** A statement that something else carries out; it has no outcome while that is at work. */
+export interface Pending {
+  outcome(): Outcome | undefined;
+  cancel(): void;
+}
+
 /** The body of a request to carry out a statement. */
 export interface Asked {
   readonly statement: string;
@@ -30,7 +36,7 @@ export interface Asked {
 export interface Held {
   readonly id: string;
   readonly asked: Asked;
-  readonly outcome: Outcome;
+  readonly pending: Pending;
   /** So many times more it answers that it waits for the warehouse, and then that it runs. */
   waitsFor: number;
   runsFor: number;
@@ -43,6 +49,8 @@ export interface DatabricksState {
   readonly warehouse: string;
   /** Statements by what they must match, the first that fits. */
   readonly script: (readonly [RegExp, Outcome])[];
+  /** Carries out what no pattern is for. */
+  run: ((asked: Asked) => Pending) | undefined;
   readonly statements: Map<string, Held>;
   readonly canceled: string[];
   /** OAuth tokens that it gave and still takes. */
@@ -88,6 +96,7 @@ export async function startFakeDatabricks(): Promise<FakeDatabricks> {
     oauth: { clientId: 'client-1', clientSecret: 'client-secret' },
     warehouse: 'a1b2c3d4e5f6a7b8',
     script: [],
+    run: undefined,
     statements: new Map(),
     canceled: [],
     granted: new Set(),
@@ -165,17 +174,21 @@ function submit(request: Received, state: DatabricksState): Answer {
     return refusal(400, 'INVALID_PARAMETER_VALUE', `${asked.warehouse_id} is not a valid endpoint id.`);
   }
   const found = state.script.find(([pattern]) => pattern.test(asked.statement))?.[1];
-  const bare = asked.statement.replaceAll(/'(?:[^'])*'|--[^\n]*|\/\*[\s\S]*?\*\//g, '');
+  const bare = asked.statement.replaceAll(
+    /'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|--[^\n]*|\/\*[\s\S]*?\*\//g,
+    '',
+  );
   const outcome: Outcome | undefined = /;\s*\S/.test(bare)
     ? { code: 'BAD_REQUEST', message: "[PARSE_SYNTAX_ERROR] Syntax error at or near ';': extra input" }
     : found;
-  if (outcome === undefined) {
+  if (outcome === undefined && state.run === undefined) {
     throw new Error(`no outcome for: ${asked.statement}`);
   }
+  const scripted: Pending = { outcome: () => outcome, cancel: () => undefined };
   const held: Held = {
     id: `01ef-${state.statements.size + 1}`,
     asked,
-    outcome,
+    pending: outcome === undefined ? (state.run?.(asked) ?? scripted) : scripted,
     waitsFor: state.waitsFor,
     runsFor: state.runsFor,
     state: 'running',
@@ -203,12 +216,12 @@ function standing(held: Held, state: DatabricksState, store: StorageState): Reco
     held.waitsFor -= 1;
     return { status: { state: 'PENDING' } };
   }
-  if (held.runsFor > 0) {
+  const outcome = held.pending.outcome();
+  if (held.runsFor > 0 || outcome === undefined) {
     held.runsFor -= 1;
     return { status: { state: 'RUNNING' } };
   }
   held.state = 'over';
-  const { outcome } = held;
   if ('code' in outcome) {
     return { status: { state: 'FAILED', error: { error_code: outcome.code, message: outcome.message } } };
   }
@@ -285,10 +298,11 @@ function part(
 
 function chunkOf(request: Received, state: DatabricksState, store: StorageState): Answer {
   const held = state.statements.get(request.params['id'] ?? '');
-  if (held === undefined || 'code' in held.outcome) {
+  const outcome = held?.pending.outcome();
+  if (held === undefined || outcome === undefined || 'code' in outcome) {
     return refusal(404, 'RESOURCE_DOES_NOT_EXIST', 'The statement does not exist.');
   }
-  return { json: state.bend(part(held, held.outcome, Number(request.params['chunk']), state, store)) };
+  return { json: state.bend(part(held, outcome, Number(request.params['chunk']), state, store)) };
 }
 
 /** Cancelling is taken in any case, and has no effect on what is over. */
@@ -299,6 +313,7 @@ function cancel(request: Received, state: DatabricksState): Answer {
   }
   if (held.state === 'running') {
     held.state = 'canceled';
+    held.pending.cancel();
     state.canceled.push(held.id);
   }
   return { json: {} };

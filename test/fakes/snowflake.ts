@@ -22,6 +22,12 @@ export type Outcome =
     }
   | { readonly code: string; readonly message: string; readonly status?: number };
 
+/** A statement that something else carries out; it has no outcome while that is at work. */
+export interface Pending {
+  outcome(): Outcome | undefined;
+  cancel(): void;
+}
+
 /** The body of a request to carry out a statement. */
 export interface Asked {
   readonly statement: string;
@@ -35,7 +41,7 @@ export interface Asked {
 interface Held {
   readonly handle: string;
   readonly asked: Asked;
-  readonly outcome: Outcome;
+  readonly pending: Pending;
   /** So many times more it answers that it still runs. */
   runsFor: number;
   state: 'running' | 'over' | 'canceled';
@@ -52,6 +58,8 @@ export interface SnowflakeState {
   now: () => Date;
   /** Statements by what they must match, the first that fits; a function sees the text. */
   readonly script: (readonly [RegExp, Outcome | ((statement: string) => Outcome)])[];
+  /** Carries out what no pattern is for. */
+  run: ((asked: Asked) => Pending) | undefined;
   readonly statements: Map<string, Held>;
   readonly byRequest: Map<string, string>;
   readonly canceled: string[];
@@ -91,6 +99,7 @@ export async function startFakeSnowflake(): Promise<FakeSnowflake> {
     oauth: { clientId: 'client-1', clientSecret: 'client-secret', refreshToken: 'refresh-refresh' },
     now: () => new Date(),
     script: [],
+    run: undefined,
     statements: new Map(),
     byRequest: new Map(),
     canceled: [],
@@ -188,7 +197,10 @@ function submit(request: Received, state: SnowflakeState): Answer {
   }
   const asked = request.json<Asked>();
   const counted = Number(parameter(asked, state, 'MULTI_STATEMENT_COUNT') ?? 1);
-  const bare = asked.statement.replaceAll(/'(?:[^']|'')*'|--[^\n]*|\/\*[\s\S]*?\*\//g, '');
+  const bare = asked.statement.replaceAll(
+    /'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\//g,
+    '',
+  );
   const statements = bare.split(';').filter((part) => part.trim() !== '').length;
   if (counted !== 0 && counted !== statements) {
     return refusal(
@@ -200,7 +212,7 @@ function submit(request: Received, state: SnowflakeState): Answer {
   const held: Held = {
     handle: `01b0-${state.statements.size + 1}`,
     asked,
-    outcome: outcomeOf(asked.statement, state),
+    pending: pendingOf(asked, state),
     runsFor: state.runsFor,
     state: 'running',
   };
@@ -210,12 +222,17 @@ function submit(request: Received, state: SnowflakeState): Answer {
   return standing({ ...held, runsFor: 1 }, 0, state);
 }
 
-function outcomeOf(statement: string, state: SnowflakeState): Outcome {
+function pendingOf(asked: Asked, state: SnowflakeState): Pending {
+  const { statement } = asked;
   const found = state.script.find(([pattern]) => pattern.test(statement))?.[1];
   if (found === undefined) {
-    throw new Error(`no outcome for: ${statement}`);
+    if (state.run === undefined) {
+      throw new Error(`no outcome for: ${statement}`);
+    }
+    return state.run(asked);
   }
-  return typeof found === 'function' ? found(statement) : found;
+  const outcome = typeof found === 'function' ? found(statement) : found;
+  return { outcome: () => outcome, cancel: () => undefined };
 }
 
 function parameter(asked: Asked, state: SnowflakeState, name: string): string | undefined {
@@ -234,7 +251,8 @@ function standing(held: Held, partition: number, state: SnowflakeState): Answer 
   if (held.state === 'canceled') {
     return refusal(422, '000604', 'SQL execution canceled');
   }
-  if (held.runsFor > 0) {
+  const outcome = held.pending.outcome();
+  if (held.runsFor > 0 || outcome === undefined) {
     held.runsFor -= 1;
     return {
       status: 202,
@@ -247,7 +265,6 @@ function standing(held: Held, partition: number, state: SnowflakeState): Answer 
     };
   }
   held.state = 'over';
-  const { outcome } = held;
   if ('code' in outcome) {
     return {
       status: outcome.status ?? 422,
@@ -303,6 +320,7 @@ function cancel(request: Received, state: SnowflakeState): Answer {
     return refusal(422, '000605', 'Identified SQL statement is not currently executing.');
   }
   held.state = 'canceled';
+  held.pending.cancel();
   state.canceled.push(handle);
   return { json: { code: '000000', message: 'successfully canceled', statementHandle: handle } };
 }
