@@ -232,7 +232,9 @@ export function settle({ told, found, kept }: Tables, layout: number, how: Settl
     how === 'all but' ? `NOT ${named("<> 'take'", key)}` : named("= 'take'", key);
   const usable = "(fit = 'y' OR fline IS NULL)";
   return [
-    `DELETE FROM ${told} WHERE (EXISTS (SELECT 1 FROM ${found} WHERE fk = tk AND ${usable}) AND ${taken('tk')}) OR ${named("= 'put'", 'tk')}`,
+    `DELETE FROM ${told} WHERE EXISTS (SELECT 1 FROM ${found} WHERE fk = tk AND ${usable}) AND ${taken('tk')}`,
+    // Apart, since not every dialect asks another table within an OR.
+    `DELETE FROM ${told} WHERE ${named("= 'put'", 'tk')}`,
     `INSERT INTO ${told} (tk, tline, tlayout) SELECT fk, fline, '${layout}' FROM ${found} WHERE fit = 'y' AND ${taken('fk')}`,
     `INSERT INTO ${told} (tk, tline, tlayout) SELECT ek, eline, '${layout}' FROM ${kept} WHERE act = 'put'`,
   ];

@@ -8,10 +8,10 @@ FROM (
   SELECT mk, mline, CASE WHEN keyless = 'n' AND count(*) OVER (PARTITION BY mk) = 1 THEN 'y' ELSE 'n' END AS fit
   FROM (
     SELECT
-      (coalesce(text_of(q.`id`), chr(92) || 'N')) AS mk,
-      coalesce(text_of(q.`id`), chr(92) || 'N')
-      || chr(9) || coalesce(replace(replace(replace(replace(replace(replace(replace(text_of(q.`na"m``e`), chr(92), chr(92) || chr(92)), chr(8), chr(92) || 'b'), chr(9), chr(92) || 't'), chr(10), chr(92) || 'n'), chr(11), chr(92) || 'v'), chr(12), chr(92) || 'f'), chr(13), chr(92) || 'r'), chr(92) || 'N')
-      || chr(9) || coalesce(text_of(q.`at`), chr(92) || 'N') AS mline,
+      (coalesce(CAST(q.`id` AS STRING), chr(92) || 'N')) AS mk,
+      coalesce(CAST(q.`id` AS STRING), chr(92) || 'N')
+      || chr(9) || coalesce(replace(replace(replace(replace(replace(replace(replace(CAST(q.`na"m``e` AS STRING), chr(92), chr(92) || chr(92)), chr(8), chr(92) || 'b'), chr(9), chr(92) || 't'), chr(10), chr(92) || 'n'), chr(11), chr(92) || 'v'), chr(12), chr(92) || 'f'), chr(13), chr(92) || 'r'), chr(92) || 'N')
+      || chr(9) || coalesce(concat(rtrim('.', rtrim('0', get_json_object(to_json(named_struct('v', q.`at`), map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSS')), '$.v'))), '+00'), chr(92) || 'N') AS mline,
       CASE WHEN q.`id` IS NULL THEN 'y' ELSE 'n' END AS keyless
     FROM (
 select * from accounts
@@ -27,10 +27,10 @@ FROM (
   SELECT mk, mline, CASE WHEN keyless = 'n' AND count(*) OVER (PARTITION BY mk) = 1 THEN 'y' ELSE 'n' END AS fit
   FROM (
     SELECT
-      (coalesce(text_of(q.`id`), chr(92) || 'N')) AS mk,
-      coalesce(text_of(q.`id`), chr(92) || 'N')
-      || chr(9) || coalesce(replace(replace(replace(replace(replace(replace(replace(text_of(q.`na"m``e`), chr(92), chr(92) || chr(92)), chr(8), chr(92) || 'b'), chr(9), chr(92) || 't'), chr(10), chr(92) || 'n'), chr(11), chr(92) || 'v'), chr(12), chr(92) || 'f'), chr(13), chr(92) || 'r'), chr(92) || 'N')
-      || chr(9) || coalesce(text_of(q.`at`), chr(92) || 'N') AS mline,
+      (coalesce(CAST(q.`id` AS STRING), chr(92) || 'N')) AS mk,
+      coalesce(CAST(q.`id` AS STRING), chr(92) || 'N')
+      || chr(9) || coalesce(replace(replace(replace(replace(replace(replace(replace(CAST(q.`na"m``e` AS STRING), chr(92), chr(92) || chr(92)), chr(8), chr(92) || 'b'), chr(9), chr(92) || 't'), chr(10), chr(92) || 'n'), chr(11), chr(92) || 'v'), chr(12), chr(92) || 'f'), chr(13), chr(92) || 'r'), chr(92) || 'N')
+      || chr(9) || coalesce(concat(rtrim('.', rtrim('0', get_json_object(to_json(named_struct('v', q.`at`), map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSS')), '$.v'))), '+00'), chr(92) || 'N') AS mline,
       CASE WHEN q.`id` IS NULL THEN 'y' ELSE 'n' END AS keyless
     FROM (
 select * from accounts
@@ -48,10 +48,10 @@ FROM (
   SELECT mk, mline, CASE WHEN keyless = 'n' AND count(*) OVER (PARTITION BY mk) = 1 THEN 'y' ELSE 'n' END AS fit
   FROM (
     SELECT
-      (coalesce(text_of(q.`id`), chr(92) || 'N')) AS mk,
-      coalesce(text_of(q.`id`), chr(92) || 'N')
-      || chr(9) || coalesce(replace(replace(replace(replace(replace(replace(replace(text_of(q.`na"m``e`), chr(92), chr(92) || chr(92)), chr(8), chr(92) || 'b'), chr(9), chr(92) || 't'), chr(10), chr(92) || 'n'), chr(11), chr(92) || 'v'), chr(12), chr(92) || 'f'), chr(13), chr(92) || 'r'), chr(92) || 'N')
-      || chr(9) || coalesce(text_of(q.`at`), chr(92) || 'N') AS mline,
+      (coalesce(CAST(q.`id` AS STRING), chr(92) || 'N')) AS mk,
+      coalesce(CAST(q.`id` AS STRING), chr(92) || 'N')
+      || chr(9) || coalesce(replace(replace(replace(replace(replace(replace(replace(CAST(q.`na"m``e` AS STRING), chr(92), chr(92) || chr(92)), chr(8), chr(92) || 'b'), chr(9), chr(92) || 't'), chr(10), chr(92) || 'n'), chr(11), chr(92) || 'v'), chr(12), chr(92) || 'f'), chr(13), chr(92) || 'r'), chr(92) || 'N')
+      || chr(9) || coalesce(concat(rtrim('.', rtrim('0', get_json_object(to_json(named_struct('v', q.`at`), map('timeZone', 'UTC', 'timestampFormat', 'yyyy-MM-dd HH:mm:ss.SSSSSS')), '$.v'))), '+00'), chr(92) || 'N') AS mline,
       CASE WHEN q.`id` IS NULL THEN 'y' ELSE 'n' END AS keyless
     FROM (
 select * from accounts
@@ -75,16 +75,19 @@ INSERT INTO `planner`.`kept_0a1b` (ek, eline, act) VALUES
 (decode(unhex('32'), 'UTF-8'), decode(unhex('3209646f756274'), 'UTF-8'), 'put');
 
 -- what goes
-DELETE FROM `planner`.`told_0a1b` WHERE (EXISTS (SELECT 1 FROM `planner`.`found_0a1b` WHERE fk = tk AND (fit = 'y' OR fline IS NULL)) AND NOT EXISTS (SELECT 1 FROM `planner`.`kept_0a1b` WHERE ek = tk AND act <> 'take')) OR EXISTS (SELECT 1 FROM `planner`.`kept_0a1b` WHERE ek = tk AND act = 'put');
+DELETE FROM `planner`.`told_0a1b` WHERE EXISTS (SELECT 1 FROM `planner`.`found_0a1b` WHERE fk = tk AND (fit = 'y' OR fline IS NULL)) AND NOT EXISTS (SELECT 1 FROM `planner`.`kept_0a1b` WHERE ek = tk AND act <> 'take');
+
+-- what was in doubt
+DELETE FROM `planner`.`told_0a1b` WHERE EXISTS (SELECT 1 FROM `planner`.`kept_0a1b` WHERE ek = tk AND act = 'put');
 
 -- what comes
 INSERT INTO `planner`.`told_0a1b` (tk, tline, tlayout) SELECT fk, fline, '2' FROM `planner`.`found_0a1b` WHERE fit = 'y' AND NOT EXISTS (SELECT 1 FROM `planner`.`kept_0a1b` WHERE ek = fk AND act <> 'take');
 
--- what is in doubt
+-- what is in doubt now
 INSERT INTO `planner`.`told_0a1b` (tk, tline, tlayout) SELECT ek, eline, '2' FROM `planner`.`kept_0a1b` WHERE act = 'put';
 
 -- what goes, few taken
-DELETE FROM `planner`.`told_0a1b` WHERE (EXISTS (SELECT 1 FROM `planner`.`found_0a1b` WHERE fk = tk AND (fit = 'y' OR fline IS NULL)) AND EXISTS (SELECT 1 FROM `planner`.`kept_0a1b` WHERE ek = tk AND act = 'take')) OR EXISTS (SELECT 1 FROM `planner`.`kept_0a1b` WHERE ek = tk AND act = 'put');
+DELETE FROM `planner`.`told_0a1b` WHERE EXISTS (SELECT 1 FROM `planner`.`found_0a1b` WHERE fk = tk AND (fit = 'y' OR fline IS NULL)) AND EXISTS (SELECT 1 FROM `planner`.`kept_0a1b` WHERE ek = tk AND act = 'take');
 
 -- what comes, few taken
 INSERT INTO `planner`.`told_0a1b` (tk, tline, tlayout) SELECT fk, fline, '2' FROM `planner`.`found_0a1b` WHERE fit = 'y' AND EXISTS (SELECT 1 FROM `planner`.`kept_0a1b` WHERE ek = fk AND act = 'take');
