@@ -13,6 +13,7 @@ import { parseSchedule } from '../../engine/schedule/cron.ts';
 import { parseSettings } from '../../engine/setup/index.ts';
 import type { FrameworkId } from '../../engine/store/syncs.ts';
 import { type FakeHttp, startFakeHttp } from '../fakes/http.ts';
+import { headerOf, partOf, startSmtp } from '../fakes/smtp.ts';
 import { startApp, type TestApp, waitForRun } from '../support/app.ts';
 import { blocksIn, tableUnder } from './blocks.ts';
 
@@ -204,5 +205,46 @@ describe('the file of docs/yaml.md', () => {
     expect(written).toContain('{CONNECTION_HOOK_SECRET}');
     expect(written).not.toContain('whsec_');
     expect(written).not.toContain(far.url);
+  });
+});
+
+describe('the file of docs/email.md', () => {
+  it('writes to the person of a new row, once somebody has approved it', async () => {
+    const [whole = { text: '' }] = blocksIn('email.md', 'yaml');
+    const far = await startSmtp();
+    const t = await startApp({ env: { PUBLIC_URL: 'https://activate.acme.example' } });
+    process.env['CONNECTION_MAIL_SERVER_PASSWORD'] = far.password;
+    try {
+      await t.warehouse.query(
+        'create table trials (workspace_id int primary key, workspace text, owner_name text, owner_email text, plan text)',
+      );
+      const here = whole.text
+        .replace('smtp.example.com', '127.0.0.1')
+        .replace('security: starttls', `security: none\n      port: ${far.port}`);
+
+      await t.app.services.documents.apply(here, t.by);
+      await waitForRun(t.app, 'mail-ending-trials');
+      await t.warehouse.query(
+        `insert into trials values (1, 'Northwind', '<b>Ann</b>', 'Ann@Northwind.example', 'Trial')`,
+      );
+      const held = await t.run('mail-ending-trials');
+      await expect
+        .poll(async () => JSON.stringify(await t.said('data-alerts')), { timeout: 10_000 })
+        .toContain('Approve this run of mail-ending-trials?');
+      const sent = await t.approve('mail-ending-trials');
+
+      expect(held).toMatchObject({ state: 'held' });
+      expect(sent).toMatchObject({ state: 'done', counts: { done: { sent: 1 } } });
+      const [mail] = far.taken;
+      expect(mail?.to).toEqual(['ann@northwind.example']);
+      expect(mail && headerOf(mail, 'Subject')).toBe('Northwind: your trial is about to end');
+      expect(mail && partOf(mail, 'text/plain')).toContain('Hello <b>Ann</b>,');
+      expect(mail && partOf(mail, 'text/html')).toContain('Hello &lt;b&gt;Ann&lt;/b&gt;,');
+      expect(mail && partOf(mail, 'text/html')).toContain('Acme Inc., 1 Main Street, Springfield');
+    } finally {
+      delete process.env['CONNECTION_MAIL_SERVER_PASSWORD'];
+      await t.close();
+      await far.close();
+    }
   });
 });
