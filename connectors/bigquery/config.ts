@@ -85,6 +85,13 @@ export function loginOf(values: Values<typeof config>): Login {
   if (location !== undefined && !/^[A-Za-z][A-Za-z0-9-]*$/.test(location)) {
     throw invalid('location', 'This is not a location of Google Cloud.', 'Write it as EU or europe-west3.');
   }
+  if (location === undefined && values.plannerSchema !== undefined) {
+    throw invalid(
+      'location',
+      'A planner schema needs a location: BigQuery compares only what is in one.',
+      'Fill in the location of the datasets that are read, as EU.',
+    );
+  }
   const base = values.baseUrl === undefined ? undefined : webAddress(values.baseUrl);
   return {
     base: `${base ?? 'https://bigquery.googleapis.com'}/bigquery/v2`,

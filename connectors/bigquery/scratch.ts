@@ -74,7 +74,7 @@ async function lackingIn(
     throw explain(found, asked);
   }
   const { location, defaultTableExpirationMs = 0 } = read(described, found);
-  const elsewhere = login.location !== undefined && location?.toLowerCase() !== login.location.toLowerCase();
+  const elsewhere = location?.toLowerCase() !== login.location?.toLowerCase();
   return [
     ...(elsewhere
       ? [
@@ -114,7 +114,7 @@ async function proveWriting(
 }
 
 function notMade(schema: string, login: Login): string {
-  const options = login.location === undefined ? '' : ` OPTIONS (location = '${login.location}')`;
+  const options = ` OPTIONS (location = '${login.location}')`;
   return `There is no planner dataset, and ${login.email} may not make it: CREATE SCHEMA ${schema}${options}; ${grant(schema, login)}`;
 }
 

@@ -22,6 +22,7 @@ export async function linesOf(
 ): Promise<AsyncIterable<Uint8Array>> {
   let reader = begun;
   let size = first;
+  let atMost = most;
   let isOver = false;
   const declare = (): Promise<Rows> =>
     reader.ask({ ...text, before: `DECLARE ${cursorName} CURSOR FOR ${text.before}` });
@@ -35,7 +36,8 @@ export async function linesOf(
     if (size !== first || !isSingleNode(error)) {
       throw error;
     }
-    size = mostOfSingleNode;
+    atMost = mostOfSingleNode;
+    size = atMost;
     await reader.end();
     reader = await session.begin(limits);
     await declare();
@@ -57,7 +59,7 @@ export async function linesOf(
     }
     const lines = Buffer.from(rows.map(lineText).join(''));
     const fitting = Math.max(1, Math.floor((wantedBytes * rows.length) / lines.length));
-    size = Math.min(size === mostOfSingleNode ? mostOfSingleNode : most, fitting);
+    size = Math.min(atMost, fitting);
     coming = fetched();
     return lines;
   };

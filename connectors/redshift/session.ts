@@ -25,7 +25,7 @@ export interface Reader {
   /** The next rows of the cursor that was declared with this text. */
   fetch(rows: number, cursor: Wrapped): Promise<Rows['rows']>;
   /**
-   * Ends the transaction, and nothing of it stays. With `stop`, what still runs is canceled at the server first. With
+   * Ends the transaction, and nothing of it stays; a second time it does nothing. With `stop`, what still runs is canceled at the server first. With
    * `commit` it stays, and what goes wrong is thrown.
    */
   end(how?: 'stop' | 'commit'): Promise<void>;
@@ -146,6 +146,7 @@ function reading(
 ): Reader {
   let stopping: Promise<void> | undefined;
   let broken = false;
+  let isOver = false;
   const silences: ReturnType<typeof dropAfter>[] = [];
   const stop = (): void => {
     if (stopping === undefined) {
@@ -179,6 +180,10 @@ function reading(
       return (await question({ text, rowMode: 'array' }, written(cursor).query)).rows;
     },
     end: async (how) => {
+      if (isOver) {
+        return;
+      }
+      isOver = true;
       limits.signal?.removeEventListener('abort', stop);
       if (how === 'stop') {
         stop();

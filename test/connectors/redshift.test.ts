@@ -25,6 +25,8 @@ beforeAll(async () => {
     "insert into orders select i, 'note ' || i from generate_series(1, 25000) i",
     'create table wide (id bigint, note text)',
     "insert into wide select i, repeat('x', 20000) from generate_series(1, 3000) i",
+    'create table mixed (id bigint, note text)',
+    "insert into mixed select i, case when i <= 1000 then repeat('x', 20000) else 'x' end from generate_series(1, 5000) i",
     'revoke create on schema public from public',
   ]);
   const url = new URL(fresh.url);
@@ -264,6 +266,42 @@ describe('redshift: reading by a cursor', () => {
       .map((line) => Number(line.split('\t')[0]));
     expect(ids).toEqual(Array.from({ length: 25_000 }, (_, i) => i + 1));
     expect(fetches(from)).toEqual(['1001', ...Array.from({ length: 26 }, () => '1000')]);
+  });
+
+  it('fails as any reading does when it can not begin anew, and leaves a connection', async () => {
+    const { source } = await open();
+    const refusal = failure(
+      'XX000',
+      'Fetch size 1001 exceeds the limit of 1000 for a single node configuration.',
+    );
+    fake.next(
+      undefined,
+      undefined,
+      undefined,
+      refusal,
+      undefined,
+      failure('57P03', 'the cluster is restarting'),
+    );
+
+    await expect(source.read(orders, limits).then(text)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await source.count('SELECT 1 AS k', limits)).toBe(1);
+  });
+
+  it('stays below 1,000 there, whatever it took fewer for', async () => {
+    const { source } = await open();
+    const from = fake.requests.length;
+    const refusal = failure(
+      'XX000',
+      'Fetch size 1001 exceeds the limit of 1000 for a single node configuration.',
+    );
+    fake.next(undefined, undefined, undefined, refusal);
+
+    const read = await text(await source.read({ ...orders, sql: 'SELECT id, note FROM mixed' }, limits));
+
+    expect(read.split('\n').slice(0, -1)).toHaveLength(5000);
+    const sizes = fetches(from).slice(1).map(Number);
+    expect(Math.max(...sizes)).toBe(1000);
+    expect(Math.min(...sizes)).toBe(399);
   });
 
   it('does not begin anew for another error', async () => {
