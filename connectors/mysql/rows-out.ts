@@ -21,7 +21,7 @@ export class RowsOut {
   constructor(wire: Wire, text: string) {
     this.#wire = wire;
     wire.onLoss((error) => this.#fail(error));
-    const query = wire.run(text);
+    const query = wire.send(text);
     query.on('result', (row: readonly (string | null)[]) => this.#take(row));
     query.on('error', (error: unknown) => this.#fail(error));
     // Comes after an error too.

@@ -13,7 +13,7 @@ export interface Wire {
   /** The columns of a statement, without running it. */
   columnsOf(text: string): Promise<readonly FieldPacket[]>;
   /** Sends a statement whose rows the caller listens to. */
-  run(text: string): Query;
+  send(text: string): Query;
   pause(): void;
   resume(): void;
   /** Called with what went wrong when the connection is lost. `mysql2` tells nobody else who listens to rows. */
@@ -58,7 +58,7 @@ export async function openWire(login: Login, applicationName: string): Promise<W
   };
 }
 
-function questionsOf(connection: Connection): Pick<Wire, 'ask' | 'columnsOf' | 'run'> {
+function questionsOf(connection: Connection): Pick<Wire, 'ask' | 'columnsOf' | 'send'> {
   return {
     ask: async (text, values) => {
       const question = { sql: text, rowsAsArray: true };
@@ -73,7 +73,7 @@ function questionsOf(connection: Connection): Pick<Wire, 'ask' | 'columnsOf' | '
       const statement = await answered<unknown>((done) => connection.prepare(text, done));
       return (statement as { readonly columns: readonly FieldPacket[] }).columns;
     },
-    run: (text) => connection.query({ sql: text, rowsAsArray: true }),
+    send: (text) => connection.query({ sql: text, rowsAsArray: true }),
   };
 }
 
