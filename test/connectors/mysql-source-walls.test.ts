@@ -270,6 +270,27 @@ describe.skipIf(!hasMariadb)('a real MariaDB server (skipped where there is no m
       ).rejects.toMatchObject(said);
     });
 
+    it.each(['longtext', 'longblob'])(
+      'is a failure for a stored value that is larger than a packet may be, of which the server makes NULL: %s',
+      async (type) => {
+        await all(
+          `create table huge_${type} (id int primary key, v ${type})`,
+          `insert into huge_${type} values (1, repeat('x', 15000000))`,
+          'set global max_allowed_packet = 8388608',
+        );
+        try {
+          const query = { sql: `select * from huge_${type}`, key: ['id'], columns: ['v'] };
+
+          await expect(source.read(query, limits).then(textOf)).rejects.toMatchObject({
+            code: 'SQL_FAILED',
+            message: expect.stringContaining('max_allowed_packet'),
+          });
+        } finally {
+          await all('set global max_allowed_packet = default');
+        }
+      },
+    );
+
     it('is a failure where a text is too large for the server, which makes it NULL', async () => {
       await expect(source.preview("select repeat('x', 20000000) as x", 1, limits)).rejects.toMatchObject({
         code: 'SQL_FAILED',
