@@ -51,7 +51,7 @@ async function withSlack(slack: SlackProcess, url: string, alerts: number): Prom
     await app.db.query(
       "create table public.alert_rows as select i as id, 'Account ' || i as name from generate_series(1, 100) i",
     );
-    await create(app, url, alerts);
+    await createAlerts(app, url, alerts);
     const worker = await app.startWorker();
     try {
       await atRest(app);
@@ -69,7 +69,7 @@ async function withSlack(slack: SlackProcess, url: string, alerts: number): Prom
   }
 }
 
-async function create(app: App, url: string, alerts: number): Promise<void> {
+export async function createAlerts(app: App, url: string, alerts: number): Promise<void> {
   const by = { ...operator, ...(await app.identify(operator.person)) };
   const connector = connectors.find((one) => one.id === 'postgres');
   if (connector === undefined) {
@@ -107,7 +107,7 @@ async function create(app: App, url: string, alerts: number): Promise<void> {
 }
 
 /** The run that comes with a new alert holds up its next one. */
-async function atRest(app: App): Promise<void> {
+export async function atRest(app: App): Promise<void> {
   for (;;) {
     const runs = await app.db.query<{ finished: boolean }>(
       'select finished_at is not null as finished from runs',
@@ -120,7 +120,7 @@ async function atRest(app: App): Promise<void> {
 }
 
 /** Makes all alerts due and waits until each has run, counted from then. */
-async function due(app: App, alerts: number, inSeconds = 0): Promise<Date> {
+export async function due(app: App, alerts: number, inSeconds = 0): Promise<Date> {
   const [row] = await app.db.query<{ at: Date }>(
     `with due as (select date_trunc('second', clock_timestamp()) + $1::int * interval '1 s' as at),
        set as (update syncs set next_due_at = (select at from due))

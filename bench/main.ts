@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { endProcess, ownDatabase } from './support.ts';
 
-const parts = ['planner', 'warehouse', 'messages', 'schedules', 'alerts', 'syncs'] as const;
+const parts = ['planner', 'warehouse', 'messages', 'schedules', 'alerts', 'workers', 'syncs'] as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -33,7 +33,7 @@ try {
   }
   if (wanted('schedules')) {
     await schedules('PostgreSQL', undefined);
-    await onRedis();
+    await onRedis((redisUrl) => schedules('Redis', redisUrl));
   }
   if (wanted('alerts')) {
     const { benchAlerts } = await import('./alerts.ts');
@@ -41,6 +41,15 @@ try {
     say(
       `${one.alerts} unchanged alerts due at once: started after p50 ${Math.round(one.p50)} ms, p99 ${Math.round(one.p99)} ms, all done after ${one.seconds.toFixed(1)} s, CPU ${one.cpuMsPerRun.toFixed(1)} ms each, the database ${one.databaseCpuMs.toFixed(1)} ms`,
     );
+  }
+  if (wanted('workers')) {
+    await onRedis(async (redisUrl) => {
+      const { benchWorkers } = await import('./workers.ts');
+      const { one, two, delayMs } = await benchWorkers(own.url, redisUrl, Number(values.alerts));
+      say(
+        `${values.alerts} unchanged alerts over a warehouse ${delayMs} ms away, queue on Redis: ${Math.round(one)} runs a minute by one worker, ${Math.round(two)} by two = ${(two / one).toFixed(2)} x (target: 1.8 x)`,
+      );
+    });
   }
   if (wanted('syncs')) {
     const { benchSyncs } = await import('./syncs.ts');
@@ -85,7 +94,7 @@ async function schedules(on: string, redisUrl: string | undefined): Promise<void
 }
 
 /** A Redis of our own on a free port, when this machine has the program. */
-async function onRedis(): Promise<void> {
+async function onRedis(work: (redisUrl: string) => Promise<void>): Promise<void> {
   const port = await freePort();
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const redis = spawn('redis-server', args, { stdio: 'ignore' });
@@ -96,14 +105,18 @@ async function onRedis(): Promise<void> {
     say('queue on Redis: not measured, there is no redis-server here');
     return;
   }
-  await onRunningRedis(redis, port);
+  await onRunningRedis(redis, port, work);
 }
 
-async function onRunningRedis(redis: ChildProcess, port: number): Promise<void> {
+async function onRunningRedis(
+  redis: ChildProcess,
+  port: number,
+  work: (redisUrl: string) => Promise<void>,
+): Promise<void> {
   try {
     // BullMQ connects again by itself until it listens.
     await delay(500);
-    await schedules('Redis', `redis://127.0.0.1:${port}`);
+    await work(`redis://127.0.0.1:${port}`);
   } finally {
     await endProcess(redis);
   }
