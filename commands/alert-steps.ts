@@ -22,8 +22,8 @@ import {
   targetsOf,
   thresholdOf,
 } from './alert-fields.ts';
-import { alerts, matching, sources } from './lookups.ts';
 import { dbtBlocks, keyToBegin, mustHaveSchedule, scheduleToBegin } from './dbt-forms.ts';
+import { alerts, matching, sources } from './lookups.ts';
 import { shownFinding } from './personal.ts';
 
 const columns: Lookup<Services> = async (typed, raw, _caller, services) =>

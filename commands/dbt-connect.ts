@@ -1,15 +1,8 @@
-import { code, text } from '../engine/cards/build.ts';
+import { code, context, text } from '../engine/cards/build.ts';
 import type { Step } from '../engine/contracts/command.ts';
 import { type Fields, field } from '../engine/contracts/form.ts';
 import type { Raw } from '../engine/contracts/refs.ts';
-import {
-  fieldsOf,
-  isNeeded,
-  type Place,
-  type ProjectField,
-  places,
-  projectFields,
-} from '../engine/dbt/settings.ts';
+import { fieldsOf, isNeeded, isSecret, type Place, places, projectFields } from '../engine/dbt/settings.ts';
 import type { Services } from '../engine/services.ts';
 import { slug } from './alert-fields.ts';
 import { projectCard } from './dbt.ts';
@@ -24,45 +17,49 @@ const declared: Fields = Object.fromEntries(
   ]),
 );
 
-/** The sentences above the fields of a place: where to find what is asked. */
-const guides: Readonly<Record<Place, readonly Parameters<typeof text>[]>> = {
+/** The sentence above the fields of a place: where to find what is asked. */
+const guides: Readonly<Record<Place, Parameters<typeof text>>> = {
   platform: [
-    ['1. In the dbt platform, make a service token that may read jobs (Account settings, Service tokens).'],
-    [
-      '2. Add a webhook there for the end of runs; its secret goes below. Its address is shown once this is connected.',
-    ],
+    'Make a service token in the dbt platform that may read jobs: Account settings, Service tokens.',
   ],
-  url: [
-    ['1. Have CI put ', code('target/manifest.json'), ' where this address finds it, after each run.'],
-    [
-      '2. To start syncs after runs, make a secret: ',
-      code('echo "whsec_$(openssl rand -base64 32)"'),
-      '. CI signs with it.',
-    ],
-  ],
+  url: ['Have CI put ', code('target/manifest.json'), ' where this address finds it, after each run.'],
   file: [
-    [
-      '1. An admin names a folder in ',
-      code('ALLOWED_FOLDER'),
-      ', and dbt writes its manifest there or below.',
-    ],
-    [
-      '2. To start syncs after runs, make a secret: ',
-      code('echo "whsec_$(openssl rand -base64 32)"'),
-      '. Whoever runs dbt signs with it.',
-    ],
+    'An admin names a folder in ',
+    code('ALLOWED_FOLDER'),
+    ', and dbt writes its manifest there or below.',
   ],
 };
 
-function detailsOf(place: Place): Step<Services> {
-  const names: readonly ProjectField[] = fieldsOf(place);
+function manifestOf(place: Place): Step<Services> {
+  const names = fieldsOf(place).filter((name) => !isSecret(name));
   return {
     title: 'Its manifest',
     fields: (raw) => (raw['place'] === place ? names : []),
-    required: names.filter((name) => isNeeded(place, name) && name !== 'token'),
+    required: names.filter((name) => isNeeded(place, name)),
+    prepare: async () => ({ intro: [text(...guides[place])], initial: { failedTests: 'ask' } }),
+  };
+}
+
+const standardSecret = 'echo "whsec_$(openssl rand -base64 32)"';
+
+/** No draft keeps secrets, so that they are asked for last. */
+function secretsOf(place: Place): Step<Services> {
+  const names = fieldsOf(place).filter(isSecret);
+  return {
+    title: 'Its secrets',
+    fields: (raw) => (raw['place'] === place ? names : []),
+    required: names.filter((name) => isNeeded(place, name)),
     prepare: async () => ({
-      intro: guides[place].map((sentence) => text(...sentence)),
-      initial: { failedTests: 'ask' },
+      intro: [
+        text(
+          'With a webhook, runs of dbt start what reads their models. Its address is shown once this is connected.',
+        ),
+        place === 'platform'
+          ? context(
+              'In the dbt platform: Account settings, Webhooks, event Run completed. It shows its secret once.',
+            )
+          : context('Make a secret that CI signs with: ', code(standardSecret)),
+      ],
       submit: 'Read and connect',
     }),
   };
@@ -97,9 +94,12 @@ export const dbtConnect = defineCommand({
       check: async (raw): Promise<Raw> =>
         slug(raw['name'] ?? '') === '' ? { name: 'Use letters and digits.' } : {},
     },
-    detailsOf('platform'),
-    detailsOf('url'),
-    detailsOf('file'),
+    manifestOf('platform'),
+    manifestOf('url'),
+    manifestOf('file'),
+    secretsOf('platform'),
+    secretsOf('url'),
+    secretsOf('file'),
   ],
   run: async (input, caller, services) => {
     const { name = '', source = '', place, ...given } = rawOf(input);

@@ -18,7 +18,11 @@ export const resume = defineCommand({
       title: `${name} goes on`,
       tone: 'good',
       blocks: [
-        text(at === undefined ? 'It runs after the next run of dbt.' : `Next run: ${moment(at, caller.timeZone)}.`),
+        text(
+          at === undefined
+            ? 'It runs after the next run of dbt.'
+            : `Next run: ${moment(at, caller.timeZone)}.`,
+        ),
       ],
       fallback: `${name} goes on`,
     } as const;

@@ -264,7 +264,6 @@ export interface Services {
     /** Sends one real row's message to this person only. Answers with where it went. */
     test(name: string, by: Caller): Promise<MessageRef>;
   };
-  readonly runs: {
   readonly mail: {
     /** Sends one real row's mail to this person's own address, which is the answer. */
     test(name: string, by: Caller): Promise<string>;
@@ -278,12 +277,7 @@ export interface Services {
     /** Writes to these addresses no more, on one list, or on all when it is empty. */
     suppress(addresses: readonly string[], list: string, note: string | undefined): Promise<Suppressed>;
     /** The same for what a query gives in its first column. */
-    suppressFound(
-      source: string,
-      sql: string,
-      list: string,
-      note: string | undefined,
-    ): Promise<Suppressed>;
+    suppressFound(source: string, sql: string, list: string, note: string | undefined): Promise<Suppressed>;
     /** Writes to an address again; answers with what was in the way. Throws INPUT_INVALID at the field `address`. */
     unsuppress(address: string, list: string | undefined): Promise<readonly Suppression[]>;
     /** What a link to unsubscribe says; undefined when it is none of ours. */
@@ -291,6 +285,7 @@ export interface Services {
     /** Takes somebody off a list, or off all when its name is empty. Doing it twice is harmless. */
     leave(leave: Leave): Promise<void>;
   };
+  readonly runs: {
     /**
      * Starts a run, shown on a card in the conversation; throws INPUT_INVALID when one is going on. With `anew` it takes
      * the place of one that waits for approval.

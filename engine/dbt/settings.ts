@@ -69,17 +69,17 @@ export const projectFields = {
 };
 export type ProjectField = keyof typeof projectFields;
 
-const shared = ['webhook', 'failedTests', 'staleHours'] as const;
+const runFields: readonly ProjectField[] = ['webhook', 'failedTests', 'staleHours'];
 
 /** The fields of a project whose manifest is there. */
 export function fieldsOf(place: Place): readonly ProjectField[] {
   switch (place) {
     case 'platform':
-      return ['baseUrl', 'account', 'job', 'token', ...shared];
+      return ['baseUrl', 'account', 'job', 'token', ...runFields];
     case 'url':
-      return ['url', 'token', ...shared];
+      return ['url', 'token', ...runFields];
     case 'file':
-      return ['path', ...shared];
+      return ['path', ...runFields];
     default:
       return place satisfies never;
   }

@@ -1,7 +1,6 @@
 import { testsCard, testsOverCard } from '../cards/dbt.ts';
 import type { Sql } from '../contracts/db.ts';
 import { ActivateError, asActivateError } from '../contracts/errors.ts';
-import type { RunQueue } from '../queue.ts';
 import { isAfterDbt, nextRun } from '../schedule/cron.ts';
 import {
   allModels,
@@ -37,7 +36,6 @@ import { type RunResult, verdictOn } from './results.ts';
 
 export interface TendParts extends DriftParts, NoticeParts {
   readonly reader: DbtReader;
-  readonly queue: Pick<RunQueue, 'add'>;
 }
 
 const leaseMs = 10 * 60_000;
@@ -260,27 +258,23 @@ function noteOf(built: number, starting: readonly Sync[], affected: readonly Aff
 
 /** Makes the runs that were asked for. What still runs, or waits for approval, is started once that is over. */
 async function startAskedFor(parts: TendParts): Promise<void> {
-  const made: number[] = [];
   for (const id of await startsAskedFor(parts.db)) {
-    const run = await parts.db.transaction((sql) => startOne(sql, id, parts.now()));
-    made.push(...(run === undefined ? [] : [run]));
-  }
-  if (made.length > 0) {
-    await parts.queue.add(made);
+    await parts.db.transaction((sql) => startOne(sql, id, parts.now()));
   }
 }
 
-async function startOne(sql: Sql, syncId: number, now: Date): Promise<number | undefined> {
+async function startOne(sql: Sql, syncId: number, now: Date): Promise<void> {
   const sync = await syncById(sql, syncId);
   const asked = { syncId, dueAt: now, cause: 'dbt', requestedBy: null, progressTo: null } as const;
   const run = sync === undefined ? undefined : await requestRun(sql, asked);
   if (sync === undefined || run === undefined) {
-    return undefined;
+    return;
   }
   await forgetStart(sql, syncId);
+  // The next look for runs that nobody carries out puts it into the queue.
+  await sql.query('update runs set lease_until = $2 where id = $1', [run.id, now]);
   // The clock stands in for dbt where a whole interval passes without it.
   const tick = nextRun(sync, now);
   const next = tick === undefined ? undefined : nextRun(sync, tick);
   await sql.query('update syncs set next_due_at = $2 where id = $1', [syncId, next ?? null]);
-  return run.id;
 }

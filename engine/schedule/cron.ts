@@ -135,7 +135,9 @@ export function describeSchedule(schedule: Schedule): string {
   const { dbt, clock } = split(schedule.cron);
   if (dbt) {
     const or =
-      clock === undefined ? '' : `; without one: ${describeSchedule({ ...schedule, cron: clock }).toLowerCase()}`;
+      clock === undefined
+        ? ''
+        : `; without one: ${describeSchedule({ ...schedule, cron: clock }).toLowerCase()}`;
     return `After each run of dbt that builds its model${or}`;
   }
   const words = cronstrue.toString(schedule.cron, { use24HourTimeFormat: true, verbose: false });
@@ -166,7 +168,11 @@ export function nextRun(schedule: Schedule, from: Date): Date | undefined {
 /** The next `count` ticks after `from`; none where dbt alone says when. */
 export function nextRuns(schedule: Schedule, from: Date, count: number): readonly Date[] {
   const runs: Date[] = [];
-  for (let at = nextRun(schedule, from); at !== undefined && runs.length < count; at = nextRun(schedule, at)) {
+  for (
+    let at = nextRun(schedule, from);
+    at !== undefined && runs.length < count;
+    at = nextRun(schedule, at)
+  ) {
     runs.push(at);
   }
   return runs;

@@ -133,7 +133,11 @@ export async function storeAlert(
     await parts.told.forget(sync.id);
   }
   await parts.db.transaction(async (sql) => {
-    const model = await saveModel(sql, { ...asked, name: before?.name ?? draft.model ?? draft.name, columns });
+    const model = await saveModel(sql, {
+      ...asked,
+      name: before?.name ?? draft.model ?? draft.name,
+      columns,
+    });
     await linkModel(sql, model.id, link);
     const kept = {
       modelId: model.id,

@@ -204,7 +204,7 @@ class Books {
         made.push(change);
       } catch (thrown) {
         if (asActivateError(thrown).code !== 'AWAITS_APPROVAL') {
-          throw whileApplying(thrown, [kind === 'dbt' ? kind : `${kind}s`, name], lineOf);
+          throw whileApplying(thrown, pathOf(change), lineOf);
         }
         made.push({ ...change, waits: true });
         waiting.add(model ?? '');
@@ -379,6 +379,11 @@ class Books {
       ? wordsIn(wanted)
       : (await this.verbs.models.columns(model.source, model.sql)).map((column) => column.name);
   }
+}
+
+/** Where a thing stands in a file. */
+function pathOf({ kind, name }: DocumentChange): readonly string[] {
+  return [kind === 'dbt' ? kind : `${kind}s`, name];
 }
 
 function changeOf(

@@ -17,7 +17,17 @@ const fields = commands.flatMap((command) =>
 );
 
 /** Files of the folder that are no commands: what several commands share. */
-const shared = ['index', 'define', 'lookups', 'raw', 'personal', 'alert-fields', 'alert-steps', 'syncs'];
+const shared = [
+  'index',
+  'define',
+  'lookups',
+  'raw',
+  'personal',
+  'alert-fields',
+  'alert-steps',
+  'dbt-forms',
+  'syncs',
+];
 
 describe('the list of commands', () => {
   it('holds every file of commands/, and nothing else', () => {

@@ -22,7 +22,10 @@ export interface DbtState {
 /** A dbt platform: version 2 of its administrative API, as far as runs and artifacts go. */
 export async function startDbtPlatform(): Promise<FakeHttp<DbtState>> {
   const state: DbtState = { token: 'dbts_0123456789abcdef', account: '7001', runs: [] };
-  const notThere = { status: 404, json: { status: { code: 404, is_success: false, user_message: 'Not found' }, data: null } };
+  const notThere = {
+    status: 404,
+    json: { status: { code: 404, is_success: false, user_message: 'Not found' }, data: null },
+  };
   const found = (given: DbtState, id: string): FakeRun | undefined =>
     given.runs.find((run) => String(run.id) === id);
   const told = (run: FakeRun, steps: boolean) => ({
@@ -76,7 +79,10 @@ export interface Told {
 }
 
 /** A webhook as the platform sends it: signed over its bytes alone, hexadecimal, without a word before. */
-export function platformHook(secret: string, told: Told): { readonly headers: Record<string, string>; readonly body: string } {
+export function platformHook(
+  secret: string,
+  told: Told,
+): { readonly headers: Record<string, string>; readonly body: string } {
   const { runId, jobId = 11, environmentId = 22, runStatus = 'Success' } = told;
   const body = JSON.stringify({
     accountId: 7001,
