@@ -27,7 +27,7 @@ export const bigquery = defineConnector({
     'Make a service account for Activate alone, give it the role BigQuery Job User on the project that pays, and BigQuery Data Viewer on the datasets that are read and on no others. Make a key for it, as JSON.',
     'A query is billed by the bytes that it scans, and `LIMIT` does not make them fewer: a preview of a large table costs as much as reading it. Each query is tried dry first, which is free; one that would be billed for more than “Most GB per query” is refused.',
     'For a limit per day, set the quota “Query usage per day per user” in Google Cloud, IAM & Admin, Quotas: it holds whatever asks.',
-    'Leave the location empty unless there is a planner schema: then all datasets of a query have to be in one location, which is that of the planner schema.',
+    'Fill in the location where not even the text of a query may leave its region, and where there is a planner schema: then all datasets of a query have to be in one location, which is that of the planner schema.',
     'A planner schema is a dataset: give the service account BigQuery Data Editor on that one alone. Its tables may not expire.',
     'Columns that are STRUCT, ARRAY or JSON come as JSON. In STRUCT and ARRAY, BigQuery writes NUMERIC with a fraction and whole numbers beyond 2^53 as text.',
     'To read tables that are sheets of Google Drive, share the sheets with the service account.',
