@@ -24,11 +24,11 @@ export class Undelivered extends Error {
 }
 
 /** Why no connection came about, as a sentence for the person. */
-export function explainConnect(failure: Failure): ActivateError {
+export function explainConnect(failure: Failure, secrets: readonly string[] = []): ActivateError {
   const { code, response, responseCode = 0 } = failure;
-  const cause = theirWords(failure.message ?? '');
+  const cause = theirWords(failure.message ?? '', secrets);
   if (code === 'EAUTH') {
-    return explainLogin(failure);
+    return explainLogin(failure, secrets);
   }
   if (code === 'ETLS' || /certificate|self.signed|altnames/i.test(failure.message ?? '')) {
     return new ActivateError('CONFIG_INVALID', `No encrypted connection to the mail server: ${cause}`, {
@@ -39,26 +39,33 @@ export function explainConnect(failure: Failure): ActivateError {
   if (responseCode >= 500) {
     return new ActivateError(
       'PERMISSION_DENIED',
-      `The mail server turns us away. ${quoted(response)}`.trim(),
+      `The mail server turns us away. ${quoted(response, secrets)}`.trim(),
       {
         fix: 'Ask its owner to let this machine send.',
       },
     );
   }
   const what = code === 'EDNS' ? 'There is no mail server of this name.' : 'The mail server does not answer.';
-  return new ActivateError('UNAVAILABLE', `${what} ${quoted(response)}`.trim(), {
+  return new ActivateError('UNAVAILABLE', `${what} ${quoted(response, secrets)}`.trim(), {
     cause,
     fix: 'Check host, port and encryption. It is tried again by itself.',
   });
 }
 
-function explainLogin({ response, responseCode = 0, command }: Failure): ActivateError {
+function explainLogin(
+  { response, responseCode = 0, command }: Failure,
+  secrets: readonly string[],
+): ActivateError {
   if (responseCode >= 400 && responseCode < 500) {
-    return new ActivateError('UNAVAILABLE', `The mail server takes no login just now. ${quoted(response)}`, {
-      fix: 'It is tried again by itself.',
-    });
+    return new ActivateError(
+      'UNAVAILABLE',
+      `The mail server takes no login just now. ${quoted(response, secrets)}`,
+      {
+        fix: 'It is tried again by itself.',
+      },
+    );
   }
-  const said = responseCode === 0 || command === undefined ? '' : ` ${quoted(response)}`;
+  const said = responseCode === 0 || command === undefined ? '' : ` ${quoted(response, secrets)}`;
   return new ActivateError('AUTH_REJECTED', `The mail server refused the login.${said}`, {
     fix: 'Check user and password. Many providers want a password made for programs, and refuse that of the person.',
     fields: { password: 'The server refused this login.' },
@@ -94,7 +101,7 @@ export function outcomeOf({ failure, sent }: Undelivered, hidden: readonly strin
     return passing(failure, says, status);
   }
   if (responseCode === 530 || code === 'EAUTH') {
-    throw explainLogin(failure);
+    throw explainLogin(failure, hidden);
   }
   if (responseCode === 552 || /^5\.(?:2\.3|3\.4)$/.test(status)) {
     return status === '5.2.2' || (command === 'RCPT TO' && status === '')

@@ -1,10 +1,10 @@
 import type MailComposer from 'nodemailer/lib/mail-composer';
 import { defineConnector } from '../../engine/contracts/connector.ts';
-import type { Mail, MailOutcome, Mails } from '../../engine/contracts/destination.ts';
+import type { Mail, MailCall, MailOutcome, Mails } from '../../engine/contracts/destination.ts';
 import { type Account, accountOf, asciiDomain, config } from './config.ts';
 import { outcomeOf, Undelivered } from './errors.ts';
 import { createPool, type Pool } from './pool.ts';
-import { openSession } from './session.ts';
+import { openSession, type Session } from './session.ts';
 
 /** Any server that takes mail: a provider's relay, or one of your own. */
 export const smtp = defineConnector({
@@ -40,37 +40,50 @@ export const smtp = defineConnector({
 
 function mailsOf(Composer: typeof MailComposer, account: Account, pool: Pool): Mails {
   return {
-    limits: { concurrency: account.connections, paceMs: account.paceMs },
+    limits: { rows: 1, concurrency: account.connections, paceMs: account.paceMs },
     send: async (mail, call) => {
       const to = recipientOf(mail.to);
       if (to === undefined) {
         return { state: 'rejected', reason: 'The domain of this address can not exist.', gone: false };
       }
       const content = await contentOf(Composer, account, mail, to.address);
-      return pool.use(call.signal, async (session): Promise<MailOutcome> => {
-        if (!to.isAscii && !session.takesUtf8) {
-          return {
-            state: 'rejected',
-            reason: 'The mail server takes no addresses with letters beyond ASCII.',
-            gone: false,
-          };
-        }
-        try {
-          await session.deliver({ from: account.bounces, to: to.address }, content, call);
-          return { state: 'ok', id: messageId(account, mail) };
-        } catch (thrown) {
-          if (!(thrown instanceof Undelivered)) {
-            throw thrown;
-          }
-          if (session.usable) {
-            // One that can't be made ready again is not used again.
-            await session.reset().catch(() => session.end());
-          }
-          return outcomeOf(thrown, [mail.to, to.address, to.user, mail.subject]);
-        }
-      });
+      return pool.use(call.signal, (session) => sendIn(session, account, { mail, to, content }, call));
     },
   };
+}
+
+interface Written {
+  readonly mail: Mail;
+  readonly to: Recipient;
+  readonly content: Buffer;
+}
+
+async function sendIn(
+  session: Session,
+  account: Account,
+  { mail, to, content }: Written,
+  call: MailCall,
+): Promise<MailOutcome> {
+  if (!to.isAscii && !session.takesUtf8) {
+    const reason = 'The mail server takes no addresses with letters beyond ASCII.';
+    return { state: 'rejected', reason, gone: false };
+  }
+  try {
+    await session.deliver({ from: account.bounces, to: to.address }, content, call);
+    return { state: 'ok', id: messageId(account, mail) };
+  } catch (thrown) {
+    if (!(thrown instanceof Undelivered)) {
+      throw thrown;
+    }
+    if (thrown.failure.responseCode === undefined) {
+      // Without a reply that can be read, nobody knows what the server will answer next.
+      session.end();
+    } else if (session.usable) {
+      await session.reset().catch(() => session.end());
+    }
+    const secrets = account.login === undefined ? [] : [account.login.pass];
+    return outcomeOf(thrown, [...secrets, mail.to, to.address, to.user, mail.subject]);
+  }
 }
 
 /** Logs in, and sends nothing. */
@@ -81,9 +94,14 @@ async function check({ login, security }: Account, pool: Pool): Promise<readonly
     : [];
 }
 
-function recipientOf(
-  address: string,
-): { readonly address: string; readonly user: string; readonly isAscii: boolean } | undefined {
+interface Recipient {
+  /** With a domain as servers know it. */
+  readonly address: string;
+  readonly user: string;
+  readonly isAscii: boolean;
+}
+
+function recipientOf(address: string): Recipient | undefined {
   const at = address.lastIndexOf('@');
   const user = address.slice(0, at);
   const domain = asciiDomain(address.slice(at + 1));

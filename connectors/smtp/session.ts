@@ -61,11 +61,11 @@ export async function openSession(ConnectionOf: ConnectionClass, account: Accoun
       connection.connect((error) => (error === undefined ? resolve() : reject(error)));
     });
     if (login !== undefined) {
-      await step((done) => connection.login({ ...login, credentials: login }, done));
+      await step(connection, (done) => connection.login({ ...login, credentials: login }, done));
     }
   } catch (thrown) {
     connection.close();
-    throw explainConnect(thrown as Failure);
+    throw explainConnect(thrown as Failure, login === undefined ? [] : [login.pass]);
   }
   return {
     get usable() {
@@ -73,7 +73,7 @@ export async function openSession(ConnectionOf: ConnectionClass, account: Accoun
     },
     takesUtf8: extensionsOf(connection).includes('SMTPUTF8'),
     deliver: (envelope, content, call) => deliver(connection, envelope, content, call),
-    reset: () => step((done) => connection.reset(done)),
+    reset: () => step(connection, (done) => connection.reset(done)),
     end: () => {
       usable = false;
       connection.quit();
@@ -81,10 +81,24 @@ export async function openSession(ConnectionOf: ConnectionClass, account: Accoun
   };
 }
 
-function step(begin: (done: (error: unknown) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    begin((error) => (error === null || error === undefined ? resolve() : reject(error)));
-  });
+/** One command. The package says nothing to whoever waits for it when the connection is lost meanwhile. */
+async function step(
+  connection: SMTPConnection,
+  begin: (done: (error: unknown) => void) => void,
+): Promise<void> {
+  let lost = (_error?: unknown): void => undefined;
+  const ended = (): void => lost({ message: 'The connection was closed', code: 'ECONNECTION' });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      lost = reject;
+      connection.once('error', lost);
+      connection.once('end', ended);
+      begin((error) => (error === null || error === undefined ? resolve() : reject(error)));
+    });
+  } finally {
+    connection.off('error', lost);
+    connection.off('end', ended);
+  }
 }
 
 /** What the server said that it can do; it has no type in the package. */

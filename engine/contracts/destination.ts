@@ -350,6 +350,7 @@ export interface MailCall {
 
 /** Mail to people outside. Whatever it throws was thrown before the content went out, and is about the connection. */
 export interface Mails {
-  readonly limits: Pick<BatchLimits, 'concurrency' | 'paceMs'>;
+  /** Mails go one by one. */
+  readonly limits: BatchLimits;
   send(mail: Mail, call: MailCall): Promise<MailOutcome>;
 }

@@ -254,6 +254,13 @@ describe('what is about the connection', () => {
     expect((await send(connection)).error?.code).toBe('UNAVAILABLE');
   });
 
+  it('a server that hangs up in the middle of the login passes by itself', async () => {
+    const connection = await open();
+    far.says.login = () => 'cut';
+
+    expect((await send(connection)).error?.code).toBe('UNAVAILABLE');
+  });
+
   it('a server that is not there, or turns us away for now', async () => {
     const connection = await open();
     far.says.greeting = () => ({ code: 421, text: 'Too busy' });
@@ -368,11 +375,11 @@ describe('the connections', () => {
     expect(far.taken).toHaveLength(20);
     expect(far.seen.most).toBeLessThanOrEqual(2);
     expect(far.seen.logins).toBeLessThanOrEqual(2);
-    expect(connection.mail?.limits).toEqual({ concurrency: 2, paceMs: 0 });
+    expect(connection.mail?.limits).toEqual({ rows: 1, concurrency: 2, paceMs: 0 });
   });
 
   it('are paced as the provider wants it', async () => {
-    expect((await open({ perMinute: '30' })).mail?.limits).toEqual({ concurrency: 3, paceMs: 2000 });
+    expect((await open({ perMinute: '30' })).mail?.limits).toEqual({ rows: 1, concurrency: 3, paceMs: 2000 });
   });
 
   it('are given up after a hundred mails', async () => {

@@ -3,6 +3,7 @@ import type {
   BatchLimits,
   Call,
   Event,
+  Mail,
   Member,
   NewFile,
   NewTask,
@@ -25,6 +26,7 @@ export interface PartCases {
   readonly files?: (n: number) => readonly (NewFile & { readonly bytes: Uint8Array })[];
   readonly tasks?: (n: number, bad?: number) => readonly NewTask[];
   readonly notify?: (n: number) => readonly Notice[];
+  readonly mail?: (n: number, bad?: number) => readonly Mail[];
 }
 
 /** One thing that a part does, in a shape that all parts share. */
@@ -61,6 +63,7 @@ export function worksOf(cases: PartCases): readonly Work[] {
     ...(cases.files === undefined ? [] : [fileWork(cases.files)]),
     ...(cases.tasks === undefined ? [] : [taskWork(cases.tasks)]),
     ...(cases.notify === undefined ? [] : [noticeWork(cases.notify)]),
+    ...(cases.mail === undefined ? [] : [mailWork(cases.mail)]),
   ];
 }
 
@@ -172,6 +175,19 @@ function noticeWork(notices: NonNullable<PartCases['notify']>): Work {
         await partOf(connection, 'notify').post(notice, how.signal);
         return { state: 'ok' };
       }),
+  };
+}
+
+/** Mails are answered for one by one, and what they are told apart by is their mark alone. */
+function mailWork(mails: NonNullable<PartCases['mail']>): Work {
+  return {
+    name: 'mail',
+    part: 'mail',
+    canBeBad: true,
+    send: (connection, n, how) =>
+      oneByOne(mails(n, how.bad), (mail) =>
+        partOf(connection, 'mail').send(mail, { signal: how.signal, begin: async () => undefined }),
+      ),
   };
 }
 

@@ -1,8 +1,8 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 
-/** What the server says in place of taking something: a reply with its code, or nothing, ever; or it cuts the connection. */
-export type Reply = { readonly code: number; readonly text: string } | 'hang' | 'cut';
+/** What the server says in place of taking something: a reply with its code, nothing ever, what is no reply before it hangs up; or it cuts the connection. */
+export type Reply = { readonly code: number; readonly text: string } | 'hang' | 'cut' | 'garbage';
 
 /** A mail as it was taken. */
 export interface TakenMail {
@@ -25,7 +25,7 @@ export interface FakeSmtp {
     login?: () => Reply | undefined;
     from?: (address: string) => Reply | undefined;
     to?: (address: string) => Reply | undefined;
-    /** At the dot that ends a mail; `taken` keeps it all the same. */
+    /** At the dot that ends a mail. One that gets no reply is taken all the same. */
     data?: (mail: TakenMail) => (Reply & { readonly taken?: boolean }) | 'cut' | 'hang' | undefined;
   };
   /** Resolves when the next content has begun to arrive. */
@@ -55,6 +55,10 @@ export async function startSmtp(options: SMTPServerOptions = {}): Promise<FakeSm
     }
     if (reply === 'cut') {
       byPort.get(session.remotePort)?.destroy();
+      return;
+    }
+    if (reply === 'garbage') {
+      byPort.get(session.remotePort)?.end('Thank you\r\n');
       return;
     }
     done(reply === undefined ? undefined : failure(reply));
@@ -100,7 +104,7 @@ export async function startSmtp(options: SMTPServerOptions = {}): Promise<FakeSm
           raw: Buffer.concat(chunks).toString('utf8'),
         };
         const reply = says.data?.(mail);
-        if (reply === undefined || reply === 'hang' || reply === 'cut' || reply.taken === true) {
+        if (reply === undefined || typeof reply === 'string') {
           taken.push(mail);
         }
         answer(reply, session, done);

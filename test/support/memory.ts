@@ -321,7 +321,7 @@ function audiencesOf(world: World): Audiences {
 /** As a mail server does it: what it refuses it refuses before the content, and once it has that nothing takes it back. */
 function mailsOf(world: World): Mails {
   return {
-    limits: { concurrency: 2 },
+    limits: { rows: 1, concurrency: 2 },
     send: async (mail, call) => {
       const says = await world.mailSays(mail);
       if (says !== undefined && says.state !== 'unknown') {
