@@ -45,6 +45,7 @@ interface ResultSet {
 const graceMs = 5000;
 const cancelMs = 10_000;
 const longestPauseMs = 10_000;
+const timeWithZone = 'YYYY-MM-DD HH24:MI:SS.FF9 TZHTZM';
 
 export function sessionOf(login: Login, context: ConnectorContext): Session {
   const http = signed(context.http, login, context.now);
@@ -76,6 +77,7 @@ function requestOf(
     ...(role === undefined ? {} : { role }),
     ...(warehouse === undefined ? {} : { warehouse }),
     resultSetMetaData: { format: 'jsonv2' },
+    // Only some are taken here, and these names in capital letters.
     parameters: {
       // An account can let several statements come at once.
       MULTI_STATEMENT_COUNT: '1',
@@ -83,7 +85,14 @@ function requestOf(
       ROWS_PER_RESULTSET: '0',
       // In MB; by itself a partition can be larger than an answer that is read.
       CLIENT_RESULT_CHUNK_SIZE: '16',
+      // How times and bytes inside of a VARIANT are written.
       TIMEZONE: 'UTC',
+      DATE_OUTPUT_FORMAT: 'YYYY-MM-DD',
+      TIME_OUTPUT_FORMAT: 'HH24:MI:SS.FF9',
+      TIMESTAMP_NTZ_OUTPUT_FORMAT: 'YYYY-MM-DD HH24:MI:SS.FF9',
+      TIMESTAMP_LTZ_OUTPUT_FORMAT: timeWithZone,
+      TIMESTAMP_TZ_OUTPUT_FORMAT: timeWithZone,
+      BINARY_OUTPUT_FORMAT: 'HEX',
       QUERY_TAG: JSON.stringify({ app: applicationName }),
     },
   };

@@ -392,6 +392,10 @@ describe('a result', () => {
     ['a chunk is missing', () => bend({ total_chunk_count: 1 })],
     ['it says nothing of itself', () => (fake.state.bend = ({ manifest: _, ...rest }) => rest)],
     ['a chunk comes short', () => (fake.state.bendRows = (rows, at) => (at === 1 ? [] : rows))],
+    [
+      'two chunks are not what they are said to be',
+      () => (fake.state.bendRows = (rows, at) => (at === 0 ? rows.slice(1) : [...rows, ...rows])),
+    ],
     ['a row has too few values', () => (fake.state.bendRows = () => [['1'], ['2']])],
     [
       'a link is missing',

@@ -381,6 +381,10 @@ describe('a result', () => {
 
   it.each<readonly [string, (result: Record<string, unknown>) => Record<string, unknown>]>([
     ['a partition comes short', (set) => ('resultSetMetaData' in set ? set : { data: [] })],
+    [
+      'two partitions are not what they are said to be',
+      (set) => withMeta(set, { partitionInfo: [{ rowCount: 1 }, { rowCount: 2 }] }),
+    ],
     ['a partition has no rows at all', (set) => ('resultSetMetaData' in set ? set : {})],
     ['more rows are counted than come', (set) => withMeta(set, { numRows: 4 })],
     ['fewer rows are counted than come', (set) => withMeta(set, { numRows: 2 })],

@@ -188,6 +188,10 @@ function grant(request: Received, state: SnowflakeState): Answer {
   return { json: { access_token: token, token_type: 'Bearer', expires_in: 600 } };
 }
 
+/** Those that the reference lists. In small letters they are taken, and have no effect. */
+const parameters =
+  /^(((DATE|TIME|TIMESTAMP(_LTZ|_NTZ|_TZ)?|BINARY)_OUTPUT_FORMAT)|TIMEZONE|QUERY_TAG|USE_CACHED_RESULT|MULTI_STATEMENT_COUNT|ROWS_PER_RESULTSET|CLIENT_RESULT_CHUNK_SIZE)$/;
+
 function submit(request: Received, state: SnowflakeState): Answer {
   const requestId = request.query.get('requestId') ?? randomUUID();
   const known = state.byRequest.get(requestId);
@@ -196,6 +200,10 @@ function submit(request: Received, state: SnowflakeState): Answer {
     return standing(state.statements.get(known) as Held, 0, state);
   }
   const asked = request.json<Asked>();
+  const strange = Object.keys(asked.parameters ?? {}).find((name) => !parameters.test(name));
+  if (strange !== undefined) {
+    return refusal(400, '391917', `Invalid parameter. '${strange}' is not allowed or invalid for SQL API.`);
+  }
   const counted = Number(parameter(asked, state, 'MULTI_STATEMENT_COUNT') ?? 1);
   const bare = asked.statement.replaceAll(
     /'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\//g,
