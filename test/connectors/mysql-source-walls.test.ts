@@ -2,9 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loginOf } from '../../connectors/mysql/config.ts';
 import { mysql } from '../../connectors/mysql/index.ts';
-import { optionsOf } from '../../connectors/mysql/options.ts';
 import { excessOf } from '../../connectors/mysql/rights.ts';
 import type { Reading, Source } from '../../engine/contracts/source.ts';
 import { partOf } from '../contracts/works.ts';
@@ -370,25 +368,5 @@ describe('grants as MySQL 8 writes them', () => {
       'The user may give rights to others (GRANT OPTION).',
       'The user may administer the server (BACKUP_ADMIN, CONNECTION_ADMIN, RELOAD, SHUTDOWN).',
     ]);
-  });
-});
-
-describe('encryption', () => {
-  it.each([
-    ['verify', { rejectUnauthorized: true, verifyIdentity: true }],
-    ['require', { rejectUnauthorized: false, verifyIdentity: false }],
-    ['off', undefined],
-  ] as const)('that is %s asks for as much', (tls, ssl) => {
-    const given = { url: 'mysql://u:p@db.example.com/d', tls };
-    const login = loginOf({
-      host: undefined,
-      port: undefined,
-      database: undefined,
-      user: undefined,
-      password: undefined,
-      ...given,
-    });
-
-    expect(optionsOf(login, 'test').ssl).toEqual(ssl);
   });
 });
