@@ -387,7 +387,7 @@ describe('bigquery: a connection that breaks', () => {
     way.after(Number.POSITIVE_INFINITY);
     expect(await readAll()).toBe(whole);
     await way.close();
-  });
+  }, 60_000);
 
   it('is not what much data takes: memory stays small, however slow its reader', async () => {
     fake.state.rowsPerPage = 2000;
