@@ -6,6 +6,7 @@ import { azureBlob } from './azure-blob/index.ts';
 import { bigquery } from './bigquery/index.ts';
 import { braze } from './braze/index.ts';
 import { databricks } from './databricks/index.ts';
+import { duckdb } from './duckdb/index.ts';
 import { facebook } from './facebook/index.ts';
 import { folder } from './folder/index.ts';
 import { gcs } from './gcs/index.ts';
@@ -45,6 +46,7 @@ export const connectors = [
   bigquery,
   braze,
   databricks,
+  duckdb,
   facebook,
   folder,
   gcs,

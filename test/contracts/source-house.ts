@@ -101,6 +101,8 @@ export interface SourceHarness {
   attacks?(table: string): readonly string[];
   /** SELECTs that write by calling a function. Those of one that has to be made first, the house makes. */
   calls?(table: string): readonly string[];
+  /** How much memory may be taken for a result of 200 MB, in MB: 100 unless it has a limit of its own that says more. */
+  readonly memoryMb?: number;
   /** Names of columns that it can't have, among those that the suite tries; with the reason. */
   readonly impossibleNames?: { readonly names: readonly string[]; readonly because: string };
   /** Points that can't hold for it, each with the reason, as a sentence. */
@@ -118,7 +120,7 @@ export interface SourceStage {
   make(given: Given): Promise<string>;
 }
 
-export const limits: Limits = { timeoutMs: 20_000 };
+export const limits: Limits = { timeoutMs: 30_000 };
 
 export async function openSource(
   { connector }: SourceHarness,

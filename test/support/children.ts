@@ -1,0 +1,29 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Processes that this one has started and whose command line has these words, by their ids. Where there is `/proc`. */
+export function childrenWith(words: string): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      const status = read(`/proc/${pid}/status`);
+      return (
+        new RegExp(`^PPid:\\s*${process.pid}$`, 'm').test(status) &&
+        read(`/proc/${pid}/cmdline`).includes(words)
+      );
+    });
+}
+
+/** What a process takes up in memory, in bytes. */
+export function residentBytes(pid: number): number {
+  return 1024 * Number(/^VmRSS:\s*(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // It has ended meanwhile.
+    return '';
+  }
+}
