@@ -25,6 +25,7 @@ export const duckdb = defineConnector({
     'A DuckDB file has no users, so there are no rights to look after. A file that a newer DuckDB has written may be refused: its version is said then.',
   ],
   verified: 'Tested with the DuckDB library itself and real files.',
+  tried: ['software'],
   open: async (values, context) => {
     const session = createSession(settingsOf(values, context.allowedFolder));
     return {
