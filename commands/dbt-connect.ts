@@ -40,7 +40,7 @@ function manifestOf(place: Place): Step<Services> {
   };
 }
 
-const standardSecret = 'echo "whsec_$(openssl rand -base64 32)"';
+const standardSecret = { type: 'code', text: 'echo "whsec_$(openssl rand -base64 32)"' } as const;
 
 /** No draft keeps secrets, so that they are asked for last. */
 function secretsOf(place: Place): Step<Services> {
@@ -54,11 +54,13 @@ function secretsOf(place: Place): Step<Services> {
         text(
           'With a webhook, runs of dbt start what reads their models. Its address is shown once this is connected.',
         ),
-        place === 'platform'
-          ? context(
-              'In the dbt platform: Account settings, Webhooks, event Run completed. It shows its secret once.',
-            )
-          : context('Make a secret that CI signs with: ', code(standardSecret)),
+        ...(place === 'platform'
+          ? [
+              context(
+                'In the dbt platform: Account settings, Webhooks, event Run completed. It shows its secret once.',
+              ),
+            ]
+          : [context('CI signs with a secret of your own. This makes one:'), standardSecret]),
       ],
       submit: 'Read and connect',
     }),
@@ -78,7 +80,6 @@ export const dbtConnect = defineCommand({
     place: field.choice({ label: 'Manifest', of: places }),
     ...declared,
   } as Fields,
-  positional: ['name'],
   lookups: { sources },
   steps: [
     {

@@ -1,11 +1,15 @@
+import { execFile } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Caller } from '../../engine/contracts/command.ts';
+import { readDocument } from '../../engine/document/document.ts';
 import { type Installation, install } from '../bot/installation.ts';
+import { blocksIn } from '../docs/blocks.ts';
 import { metadataOf, model, v12 } from '../engine/dbt/manifests.ts';
 import { type DbtState, platformHook, runResults, startDbtPlatform, type Told } from '../fakes/dbt.ts';
 import type { FakeHttp } from '../fakes/http.ts';
@@ -331,7 +335,7 @@ describe('models in forms', () => {
 describe('a webhook of the dbt platform', () => {
   beforeEach(async () => {
     await onPlatform();
-    await newAlert();
+    expect(await newAlert()).toBe('new-accounts is on');
     await bot.ranOnce('new-accounts');
   });
 
@@ -511,7 +515,7 @@ describe('a webhook of the dbt platform', () => {
 describe('a run of dbt Core', () => {
   beforeEach(async () => {
     await inFolder();
-    await newAlert();
+    expect(await newAlert()).toBe('new-accounts is on');
     await bot.ranOnce('new-accounts');
   });
 
@@ -542,6 +546,26 @@ describe('a run of dbt Core', () => {
     expect(await tellCi(v12())).toBe(400);
   });
 
+  it.each([
+    ['sh', 'bash', (text: string) => ['-euo', 'pipefail', '-c', text]],
+    ['python', 'python3', (text: string) => ['-c', `${text}\ntell_activate()`]],
+  ] as const)('is told by what the guide has in %s', async (language, program, args) => {
+    const [block] = blocksIn('dbt.md', language);
+    await mkdir(join(folder, 'target'));
+    await writeFile(
+      join(folder, 'target', 'run_results.json'),
+      JSON.stringify(runResults({ [accounts]: 'success' })),
+    );
+
+    await promisify(execFile)(program, args(block?.text ?? ''), {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], ACTIVATE_SECRET: ci, ACTIVATE_URL: bot.running.url ?? '' },
+    });
+
+    await worked();
+    expect(await notes()).toEqual(['built 1, started new-accounts']);
+  });
+
   it('starts what was built though something else failed', async () => {
     await tellCi(runResults({ [accounts]: 'success', 'model.shop.other': 'error' }));
 
@@ -552,7 +576,7 @@ describe('a run of dbt Core', () => {
 describe('a change of the dbt project', () => {
   beforeEach(async () => {
     await inFolder();
-    await newAlert({ schedule: 'after dbt or every hour' });
+    expect(await newAlert({ schedule: 'after dbt or every hour' })).toBe('new-accounts is on');
     await bot.ranOnce('new-accounts');
     await query(`update syncs set report_to = 'local:data-alerts'`);
   });
@@ -694,7 +718,7 @@ describe('a model that is too old', () => {
       webhook: ci,
       staleHours: '6',
     });
-    await newAlert({ schedule: 'after dbt or every hour' });
+    expect(await newAlert({ schedule: 'after dbt or every hour' })).toBe('new-accounts is on');
     await bot.ranOnce('new-accounts');
     await query(`update dbt_models set built_at = now() - interval '7 hours'`);
 
@@ -714,7 +738,7 @@ describe('a model that is too old', () => {
 describe('a process that dies', () => {
   it('after it has answered starts the run all the same', async () => {
     await inFolder();
-    await newAlert();
+    expect(await newAlert()).toBe('new-accounts is on');
     await bot.ranOnce('new-accounts');
     const now = new Date();
     const about = JSON.stringify({ kind: 'results', results: [{ uniqueId: accounts, status: 'success' }] });
@@ -726,5 +750,15 @@ describe('a process that dies', () => {
     );
 
     await until('a run after dbt', async () => (await runs('dbt')).length === 1);
+  });
+});
+
+describe('docs/dbt.md', () => {
+  it('has a file that can be read', () => {
+    const [block] = blocksIn('dbt.md', 'yaml');
+    const { dbt, models } = readDocument(block?.text ?? '');
+
+    expect(dbt['shop']?.from).toBe('platform');
+    expect(models['accounts']?.dbt).toBe('shop/accounts');
   });
 });
