@@ -1,8 +1,15 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
-import type { Scratch } from '../../engine/contracts/scratch.ts';
-import type { Column, Limits, Query, Reading, Source, Table } from '../../engine/contracts/source.ts';
+import type {
+  Column,
+  Limits,
+  Query,
+  Reading,
+  Scratch,
+  Source,
+  Table,
+} from '../../engine/contracts/source.ts';
 import { allRows, linesOf } from '../../engine/contracts/statements.ts';
 import { columnsFor, describeQuery, primaryKeyOf, selectAll, tablesBy } from './catalog.ts';
 import { config, loginOf } from './config.ts';

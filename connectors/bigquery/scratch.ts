@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { PlannerChoice, Scratch } from '../../engine/contracts/scratch.ts';
-import type { Limits } from '../../engine/contracts/source.ts';
+import type { Limits, PlannerChoice, Scratch } from '../../engine/contracts/source.ts';
 import type { Dataset, Login } from './config.ts';
 import { explain } from './errors.ts';
 import { read } from './job.ts';

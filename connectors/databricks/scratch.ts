@@ -1,6 +1,5 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Scratch } from '../../engine/contracts/scratch.ts';
-import type { Limits } from '../../engine/contracts/source.ts';
+import type { Limits, Scratch } from '../../engine/contracts/source.ts';
 import type { Planner } from './config.ts';
 import { quoted, written } from './names.ts';
 import type { Session } from './session.ts';

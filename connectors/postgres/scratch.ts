@@ -1,7 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Values } from '../../engine/contracts/form.ts';
-import type { Scratch } from '../../engine/contracts/scratch.ts';
-import type { Column, KeyOrder, Limits } from '../../engine/contracts/source.ts';
+import type { Column, KeyOrder, Limits, Scratch } from '../../engine/contracts/source.ts';
 import { quoted } from './catalog.ts';
 import type { config } from './config.ts';
 import { writesElsewhere } from './rights.ts';

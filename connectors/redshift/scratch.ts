@@ -1,5 +1,4 @@
-import type { PlannerChoice, Scratch } from '../../engine/contracts/scratch.ts';
-import type { Limits } from '../../engine/contracts/source.ts';
+import type { Limits, PlannerChoice, Scratch } from '../../engine/contracts/source.ts';
 import type { Session } from './session.ts';
 import { orderOf, quoted, textOf } from './text.ts';
 

@@ -2,7 +2,8 @@ import type { KeyObject } from 'node:crypto';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 import { privateKeyIn } from '../../engine/contracts/oauth.ts';
-import { type PlannerChoice, scratchFields } from '../../engine/contracts/scratch.ts';
+import { scratchFields } from '../../engine/contracts/scratch.ts';
+import type { PlannerChoice } from '../../engine/contracts/source.ts';
 import { accountOf } from './account.ts';
 import { namesOf } from './names.ts';
 

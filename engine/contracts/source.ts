@@ -1,5 +1,3 @@
-import type { Scratch } from './scratch.ts';
-
 /** One column of a query, in the few kinds that matter to us, and as the warehouse calls it. */
 export interface Column {
   readonly name: string;
@@ -76,3 +74,30 @@ export type Dialect =
   | 'bigquery'
   | 'databricks'
   | 'duckdb';
+
+/** Where the difference to what was told is taken. */
+export type PlannerChoice = 'automatic' | 'here' | 'warehouse';
+
+/**
+ * A schema (or dataset) of a warehouse that is ours to write. Tables there hold text: what was told so far, what a run
+ * found to differ, and logs. All statements that come here are the engine's own, written for the source's dialect; a
+ * model's query, proven to be one SELECT, may be inside.
+ */
+export interface Scratch {
+  readonly choice: PlannerChoice;
+  /** Whether runs and what came of them are to be written there too. */
+  readonly logs: boolean;
+  /** A table of ours as SQL names it, with the schema, quoted. `name` is lower-case letters, digits and `_`. */
+  table(name: string): string;
+  /**
+   * SQL for the text of a value: byte for byte what `Source.read` gives for this column, before its signs are escaped;
+   * NULL stays NULL. `expression` is a column, as SQL names it; `as` says whether it is part of the key.
+   */
+  textOf(column: Column, expression: string, as: 'key' | 'value'): string;
+  /** How `Source.read` sorts this column when it is part of a key. */
+  orderOf(column: Column): KeyOrder;
+  /** Sentences about what it lacks to be used, each with the statement that mends it; none when all is there. Makes the schema if it may. */
+  lacking(limits: Limits): Promise<readonly string[]>;
+  /** Runs one statement that writes there. Errors as of a `Source`. When the answer is lost it may be done all the same. */
+  run(statement: string, limits: Limits): Promise<void>;
+}

@@ -1,8 +1,7 @@
 import type { Connections } from '../connections.ts';
 import type { Db, Sql } from '../contracts/db.ts';
 import type { Log } from '../contracts/log.ts';
-import type { Scratch } from '../contracts/scratch.ts';
-import type { Dialect, Limits } from '../contracts/source.ts';
+import type { Dialect, Limits, Scratch } from '../contracts/source.ts';
 import { decodeEntries } from '../planner/chunks.ts';
 import { type ConnectionRecord, listConnections } from '../store/connections.ts';
 import type { Plans } from '../store/plans.ts';

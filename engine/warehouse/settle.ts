@@ -1,7 +1,6 @@
 import type { Sql } from '../contracts/db.ts';
 import { ActivateError } from '../contracts/errors.ts';
-import type { Scratch } from '../contracts/scratch.ts';
-import type { Dialect, Limits } from '../contracts/source.ts';
+import type { Dialect, Limits, Scratch } from '../contracts/source.ts';
 import { decodeEntries, type PlanEntry, packEntries, rowOf } from '../planner/chunks.ts';
 import { doubtfulLine, possibleLines } from '../planner/doubt.ts';
 import { fieldEnd } from '../planner/keys.ts';

@@ -1,6 +1,5 @@
 import { ActivateError } from '../contracts/errors.ts';
-import type { Scratch } from '../contracts/scratch.ts';
-import type { Column, Dialect } from '../contracts/source.ts';
+import type { Column, Dialect, Scratch } from '../contracts/source.ts';
 import { withoutSemicolon } from '../contracts/sql.ts';
 
 /**

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bigquery } from '../../connectors/bigquery/index.ts';
 import type { Raw } from '../../engine/contracts/refs.ts';
-import type { Scratch } from '../../engine/contracts/scratch.ts';
-import type { Column, Limits, Source } from '../../engine/contracts/source.ts';
+import type { Column, Limits, Scratch, Source } from '../../engine/contracts/source.ts';
 import { type FakeBigQuery, type FakeJob, refused, startFakeBigQuery } from '../fakes/bigquery.ts';
 import { type Opened, openFor } from '../support/connect.ts';
 

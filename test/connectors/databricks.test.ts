@@ -3,8 +3,7 @@ import { databricks } from '../../connectors/databricks/index.ts';
 import { textOf } from '../../connectors/databricks/text.ts';
 import { connectors } from '../../connectors/index.ts';
 import type { Raw } from '../../engine/contracts/refs.ts';
-import type { Scratch } from '../../engine/contracts/scratch.ts';
-import type { Limits, Reading, Source } from '../../engine/contracts/source.ts';
+import type { Limits, Reading, Scratch, Source } from '../../engine/contracts/source.ts';
 import {
   type Asked,
   type FakeDatabricks,

@@ -5,8 +5,7 @@ import { accountOf } from '../../connectors/snowflake/account.ts';
 import { snowflake } from '../../connectors/snowflake/index.ts';
 import { textOf } from '../../connectors/snowflake/text.ts';
 import type { Raw } from '../../engine/contracts/refs.ts';
-import type { Scratch } from '../../engine/contracts/scratch.ts';
-import type { Limits, Reading, Source } from '../../engine/contracts/source.ts';
+import type { Limits, Reading, Scratch, Source } from '../../engine/contracts/source.ts';
 import {
   type Asked,
   type FakeSnowflake,

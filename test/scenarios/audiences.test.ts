@@ -12,7 +12,8 @@ import { on as onSendgrid, apiKey as sendgridKey, startSendgrid } from '../fakes
 import { businessUnit, on as onSfmc, client as sfmcClient, startSfmc } from '../fakes/sfmc.ts';
 import { app, account as snapAccount, startSnapchat } from '../fakes/snapchat.ts';
 import { advertiser, startTikTok, token as tiktokToken } from '../fakes/tiktok.ts';
-import { at, overHttp } from './far-sides.ts';
+import { at } from './addresses.ts';
+import { overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
 import { scenario } from './scenario.ts';
 import type { FarSide, Play } from './stage.ts';

@@ -1,16 +1,6 @@
 import type { FakeHttp, Received } from '../fakes/http.ts';
+import { portOf } from './addresses.ts';
 import type { FarSide } from './stage.ts';
-
-export function portOf(url: string): number {
-  return Number(new URL(url).port);
-}
-
-/** An address with another port. */
-export function at(url: string, port: number): string {
-  const moved = new URL(url);
-  moved.port = String(port);
-  return moved.href;
-}
 
 type Common = Pick<FarSide, 'port' | 'writes' | 'stumble' | 'close'>;
 

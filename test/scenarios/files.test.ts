@@ -6,7 +6,8 @@ import { refusal as azureRefusal, startFakeAzure } from '../fakes/azure-blob.ts'
 import { refusal as gcsRefusal, startFakeGcs } from '../fakes/gcs.ts';
 import { refusal, startFakeS3 } from '../fakes/s3.ts';
 import { hasSshd, startSshd } from '../support/sshd.ts';
-import { at, overHttp } from './far-sides.ts';
+import { at } from './addresses.ts';
+import { overHttp } from './far-sides.ts';
 import { startReceiver, toReceiver } from './receiver.ts';
 import { scenario } from './scenario.ts';
 import type { FarSide, Play } from './stage.ts';

@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { type Answer, type FakeHttp, type Received, startFakeHttp } from '../fakes/http.ts';
-import { at, overHttp } from './far-sides.ts';
+import { at } from './addresses.ts';
+import { overHttp } from './far-sides.ts';
 import type { FarSide } from './stage.ts';
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { stringify } from 'yaml';
 import type { Run } from '../../engine/store/runs.ts';
 import { type Gate, type Struck, startGate } from '../support/gate.ts';
-import { at, portOf } from './far-sides.ts';
+import { at, portOf } from './addresses.ts';
 import { type Hand, type Installation, install } from './installation.ts';
 
 /** What a framework makes of the accounts in the warehouse. */
