@@ -23,9 +23,15 @@ export function verifiedOf({ verified, tried = [] }: Connector): string {
     : verified;
 }
 
-export function versionOf({ api }: Connector): string {
+/** Whether it stays on the machine that Activate runs on: it names no server, and none can be named to it. */
+export function isLocal({ hosts, config }: Connector): boolean {
+  return hosts.length === 0 && !['host', 'url', 'baseUrl'].some((name) => Object.hasOwn(config, name));
+}
+
+export function versionOf(connector: Connector): string {
+  const { api } = connector;
   if (api === undefined) {
-    return 'its own protocol';
+    return isLocal(connector) ? 'files of this machine' : 'its own protocol';
   }
   return api.endsOn === undefined ? api.version : `${api.version}, which ends on ${api.endsOn}`;
 }

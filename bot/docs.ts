@@ -7,7 +7,7 @@ import type { Fields } from '../engine/contracts/form.ts';
 import { settings } from '../engine/env.ts';
 import { type Able, type Capability, capabilities } from './capabilities.ts';
 import { page, table } from './docs-page.ts';
-import { destinationsPage, sourcesPage, verifiedOf, versionOf } from './docs-places.ts';
+import { destinationsPage, isLocal, sourcesPage, verifiedOf, versionOf } from './docs-places.ts';
 import { localAbilities } from './local/capabilities.ts';
 import { mattermostAbilities } from './mattermost/capabilities.ts';
 import { slackAbilities } from './slack/capabilities.ts';
@@ -156,15 +156,16 @@ function connectorPage(connector: Connector): string {
   );
 }
 
-function hostsOf({ hosts, config }: Connector): string {
+function hostsOf(connector: Connector): string {
+  const { hosts, config } = connector;
   const named = hosts.map((host) => (host === '*' ? 'any host outside private networks' : `\`${host}\``));
   const base = Object.hasOwn(config, 'baseUrl') ? ['the host of its Base URL'] : [];
   if (named.length + base.length > 0) {
     return [...named, ...base].join(', ');
   }
-  return ['host', 'url'].some((name) => Object.hasOwn(config, name))
-    ? 'the server that its fields name'
-    : 'nothing: it stays on the machine that Activate runs on';
+  return isLocal(connector)
+    ? 'nothing: it stays on the machine that Activate runs on'
+    : 'the server that its fields name';
 }
 
 function platformsPage(): string {
