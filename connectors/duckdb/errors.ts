@@ -29,7 +29,9 @@ const again = 'It is tried again by itself.';
 
 function sentenceOf(failure: Failure, asked: Asked): Sentence {
   const { type, message } = failure;
-  switch (asked.stopped) {
+  // Time that went by with waiting for a file is no fault of the query.
+  const stopped = asked.stopped === 'late' && type === 'locked' ? undefined : asked.stopped;
+  switch (stopped) {
     case 'canceled':
       return ['CANCELED', 'The query was canceled.', ''];
     case 'late': {
@@ -41,7 +43,7 @@ function sentenceOf(failure: Failure, asked: Asked): Sentence {
     case undefined:
       break;
     default:
-      asked.stopped satisfies never;
+      stopped satisfies never;
   }
   if (Object.hasOwn(ERRORS, type)) {
     return [type as ErrorCode, message, failure.fix ?? ''];

@@ -134,7 +134,9 @@ async function opened(task: Task, path: string, spill: string, signal: AbortSign
       if (performance.now() >= deadline) {
         throw new Broken('locked', message);
       }
-      await sleep(waitMs, undefined, { signal });
+      await sleep(waitMs, undefined, { signal }).catch(() => {
+        throw new Broken('locked', message);
+      });
     }
   }
 }
