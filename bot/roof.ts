@@ -10,6 +10,7 @@ import { demoChannels, demoGroups, demoPeople } from '../engine/demo/people.ts';
 import { startDemo } from '../engine/demo/story.ts';
 import { type Env, parseEnv, usesLocalChat } from '../engine/env.ts';
 import { createLog } from '../engine/log.ts';
+import { masked } from '../engine/personal/mask.ts';
 import { ownSecretKey } from '../engine/secrets.ts';
 import { actedBy, writeAudit } from '../engine/store/audit.ts';
 import { draftOf, dropDraft, keepDraft, startDraft } from '../engine/store/drafts.ts';
@@ -21,7 +22,7 @@ import type { Platform } from './platform.ts';
 import { createPlatforms, defined, type PlatformSettings } from './platforms.ts';
 import { createServer, type Server } from './server.ts';
 import { createButtons, type House } from './teams/access.ts';
-import { unsubscribePage } from './unsubscribe.ts';
+import { type UnsubscribeOptions, unsubscribePage } from './unsubscribe.ts';
 
 /** Which of the two processes this one is, or both at once. */
 export interface Roles {
@@ -92,7 +93,7 @@ async function serve(
     metrics: () => app.metrics.text(),
     ready: () => app.ready(),
     hooks: dbtHooks((project, request) => app.services.dbt.hear(project, request)),
-    unsubscribe: unsubscribePage(app.services.mail),
+    unsubscribe: unsubscribePage(unsubscribing(app)),
     form: formPage({
       dispatch,
       openLink: async (token) => {
@@ -107,6 +108,22 @@ async function serve(
       closeLink: (token) => useLink(app.db, token, new Date()),
     }),
   });
+}
+
+/** What the page to unsubscribe may know, and do. */
+export function unsubscribing({ services: { mail } }: Pick<App, 'services'>): UnsubscribeOptions {
+  return {
+    open: (token) => {
+      const leave = mail.readLink(token);
+      return leave === undefined ? undefined : { whose: masked(leave.address), list: leave.list };
+    },
+    leave: async (token, all) => {
+      const leave = mail.readLink(token);
+      if (leave !== undefined) {
+        await mail.leave({ address: leave.address, list: all ? '' : leave.list });
+      }
+    },
+  };
 }
 
 /** The dispatcher over all commands, with the stores behind it. */

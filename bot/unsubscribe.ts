@@ -1,15 +1,20 @@
 import express, { type Request, type RequestHandler, type Response } from 'express';
-import { masked } from '../engine/personal/mask.ts';
-import type { Services } from '../engine/services.ts';
 import { secure } from './local/guard.ts';
 import { type Html, html } from './local/html.ts';
+
+export interface UnsubscribeOptions {
+  /** Who is meant by a link, as anybody may read it, and of which list; undefined when it is none of ours. */
+  open(token: string): { readonly whose: string; readonly list: string } | undefined;
+  /** Takes them off that list, or off all; called for links that were opened. Doing it twice is harmless. */
+  leave(token: string, all: boolean): Promise<void>;
+}
 
 /**
  * Where people take themselves off a list: mount it at `/unsubscribe`. It asks for no login, because the link itself says
  * who is meant; it shows no more of an address than whoever has the mail knows; and only a POST changes anything, since
  * programs that look for bad links follow each of them. A mailbox's own button posts without a page (RFC 8058).
  */
-export function unsubscribePage(mail: Pick<Services['mail'], 'readLink' | 'leave'>): RequestHandler {
+export function unsubscribePage({ open, leave }: UnsubscribeOptions): RequestHandler {
   const router = express.Router();
   router.use(express.urlencoded({ extended: false, limit: '10kb' }));
   router.use((_req, res, next) => {
@@ -22,38 +27,36 @@ export function unsubscribePage(mail: Pick<Services['mail'], 'readLink' | 'leave
     next();
   });
   router.get('/:token', (req: Request<{ token: string }>, res: Response) => {
-    const leave = mail.readLink(req.params.token);
-    if (leave === undefined) {
+    const meant = open(req.params.token);
+    if (meant === undefined) {
       unreadable(res);
       return;
     }
-    const { address, list } = leave;
-    const whose = html`<b>${masked(address)}</b>`;
-    const from = html`<b>${list}</b>`;
+    const { whose, list } = meant;
     send(
       res,
       'Unsubscribe',
-      html`<p>Mails of the list ${from} go to ${whose}.</p>
+      html`<p>Mails of the list <b>${list}</b> go to <b>${whose}</b>.</p>
 <form method="post" class="leave"><button type="submit" class="button primary">Unsubscribe</button>
 <button type="submit" class="button" name="all" value="yes">Unsubscribe from all mail</button></form>`,
     );
   });
   router.post('/:token', async (req: Request<{ token: string }>, res: Response) => {
-    const leave = mail.readLink(req.params.token);
-    if (leave === undefined) {
+    const { token } = req.params;
+    const meant = open(token);
+    if (meant === undefined) {
       unreadable(res);
       return;
     }
-    const { address, list } = leave;
+    const { whose, list } = meant;
     const all = (req.body as { readonly all?: unknown } | undefined)?.all === 'yes';
-    await mail.leave({ address, list: all ? '' : list });
-    const whose = html`<b>${masked(address)}</b>`;
+    await leave(token, all);
     send(
       res,
       'You are unsubscribed',
       all
-        ? html`<p>${whose} gets no more mail from here.</p>`
-        : html`<p>${whose} gets no more mail of the list <b>${list}</b>.</p>
+        ? html`<p><b>${whose}</b> gets no more mail from here.</p>`
+        : html`<p><b>${whose}</b> gets no more mail of the list <b>${list}</b>.</p>
 <form method="post" class="leave"><button type="submit" class="button" name="all" value="yes">Unsubscribe from all mail</button></form>`,
     );
   });

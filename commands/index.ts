@@ -57,6 +57,7 @@ import { show } from './show.ts';
 import { skip } from './skip.ts';
 import { snooze } from './snooze.ts';
 import { sql } from './sql.ts';
+import { suppress } from './suppress.ts';
 import { suppressions } from './suppressions.ts';
 import { test } from './test.ts';
 import { unmute } from './unmute.ts';
@@ -103,6 +104,7 @@ export function createCommands(connectors: readonly Connector[]): readonly AnyCo
     resync,
     resend,
     suppressions,
+    suppress,
     why,
     remove,
     connectOf(connectors),

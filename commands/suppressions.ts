@@ -1,13 +1,11 @@
 import { actions, bold, button, code, context, count, moment, text } from '../engine/cards/build.ts';
 import type { Block } from '../engine/contracts/card.ts';
 import type { Caller } from '../engine/contracts/command.ts';
-import { ActivateError } from '../engine/contracts/errors.ts';
 import { field } from '../engine/contracts/form.ts';
 import { masked } from '../engine/personal/mask.ts';
-import type { Services, Suppressed } from '../engine/services.ts';
+import type { Suppressed } from '../engine/services.ts';
 import type { Suppression } from '../engine/store/suppressions.ts';
 import { defineCommand } from './define.ts';
-import { sources } from './lookups.ts';
 
 const listed = 15;
 const words = {
@@ -19,7 +17,7 @@ const words = {
 export const suppressions = defineCommand({
   name: 'suppressions',
   title: 'Who gets no mail',
-  summary: 'Shows which addresses are not written to, and why; adds some, or takes one off.',
+  summary: 'Shows which addresses are not written to, and why; adds one, or takes it off.',
   example: '/activate suppressions ann@customer.example',
   access: 'editor',
   fields: {
@@ -33,30 +31,15 @@ export const suppressions = defineCommand({
       }),
     ),
     list: field.optional(field.text({ label: 'List', help: 'One list; all lists when empty.', max: 60 })),
-    addresses: field.optional(
-      field.area({
-        label: 'Addresses to add',
-        help: 'One a line, or as CSV with the address in the first column.',
-        max: 1_000_000,
-      }),
-    ),
-    source: field.optional(field.lookup({ label: 'Or from a source', lookup: 'sources' })),
-    sql: field.optional(
-      field.area({
-        label: 'Query (SQL)',
-        language: 'sql',
-        help: 'One SELECT whose first column has the addresses to add; at most 100,000.',
-      }),
-    ),
     note: field.optional(field.text({ label: 'Note', help: 'Why, for whoever looks later.', max: 300 })),
   },
   positional: ['address'],
-  lookups: { sources },
   run: async (given, caller, services) => {
     switch (given.do) {
       case 'add': {
-        const added = await add(given, services);
-        return { kind: 'card', to: 'caller', card: addedCard(added, given.list, caller) };
+        const { address = '', list = '', note } = given;
+        const added = await services.mail.suppress([address], list, note);
+        return { kind: 'card', to: 'caller', card: suppressedCard(added, list, caller) };
       }
       case 'remove': {
         const removed = await services.mail.unsuppress(given.address ?? '', given.list);
@@ -87,46 +70,13 @@ function shown(address: string, open: boolean): string {
   return open ? address : masked(address);
 }
 
-interface Given {
-  readonly address?: string | undefined;
-  readonly addresses?: string | undefined;
-  readonly list?: string | undefined;
-  readonly source?: string | undefined;
-  readonly sql?: string | undefined;
-  readonly note?: string | undefined;
-}
-
-async function add(given: Given, services: Services): Promise<Suppressed> {
-  const { address, addresses, list = '', source, sql, note } = given;
-  if (sql !== undefined) {
-    if (source === undefined) {
-      const sentence = 'Choose the source that the query is for.';
-      throw new ActivateError('INPUT_INVALID', sentence, { fields: { source: sentence } });
-    }
-    return services.mail.suppressFound(source, sql, list, note);
-  }
-  const written = [...(address === undefined ? [] : [address]), ...linesOf(addresses ?? '')];
-  if (written.length === 0) {
-    const sentence = 'Give an address, several, or a query.';
-    throw new ActivateError('INPUT_INVALID', sentence, { fields: { address: sentence } });
-  }
-  return services.mail.suppress(written, list, note);
-}
-
-/** What stands first in each line; the head of a CSV is none. */
-function linesOf(text: string): readonly string[] {
-  return text
-    .split(/\r?\n/)
-    .map((line) => (/^\s*"?([^",;\t]*)/.exec(line)?.[1] ?? '').trim())
-    .filter((first, at) => first !== '' && (at > 0 || first.includes('@')));
-}
-
 function onList(list: string): string {
   return list === '' ? 'on all lists' : `on the list ${list}`;
 }
 
-function addedCard({ added, known, unusable }: Suppressed, list: string | undefined, caller: Caller) {
-  const said = `${caller.name} had ${count(added, 'address', 'addresses')} added, ${onList(list ?? '')}.`;
+/** What became of addresses that are not to be written to. */
+export function suppressedCard({ added, known, unusable }: Suppressed, list: string, caller: Caller) {
+  const said = `${caller.name} had ${count(added, 'address', 'addresses')} added, ${onList(list)}.`;
   return {
     title: `${count(added, 'address', 'addresses')} not written to any more`,
     tone: unusable === 0 ? 'good' : 'warning',
@@ -181,7 +131,12 @@ function foundCard(
           ),
       ),
       ...(total > rows.length ? [context(`${rows.length} of ${total.toLocaleString('en')}`)] : []),
-      context('To add one: ', code('/activate suppressions ann@customer.example do=add')),
+      context(
+        'To add one: ',
+        code('/activate suppressions ann@customer.example do=add'),
+        '. Many at once: ',
+        code('/activate suppress'),
+      ),
     ],
     fallback: title,
   };

@@ -156,4 +156,4 @@ function oneLine(name: 'fromName', text: string): string {
   return text;
 }
 
-export const invalid = invalidIn(config);
+const invalid = invalidIn(config);

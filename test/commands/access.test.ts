@@ -29,21 +29,22 @@ beforeAll(async () => {
   for (const [name, kind, config] of [
     ['crm', 'postgres', { url: app.url }],
     ['hook', 'webhook', { url: 'https://hooks.example.com/x', secret: `whsec_${'a'.repeat(43)}=` }],
+    ['post', 'smtp', { host: 'smtp.example.com', security: 'tls', from: 'news@example.com' }],
   ] as const) {
     await app.db.query(
       'insert into destinations (name, connector, config, secrets) values ($1, $2, $3, $4)',
       [name, kind, '{}', createVault('k'.repeat(32)).seal(config)],
     );
   }
-  for (const framework of ['objects', 'audiences', 'files', 'tasks'] as const) {
+  for (const framework of ['objects', 'audiences', 'files', 'tasks', 'mail'] as const) {
     await app.db.query(
       `insert into syncs (name, framework, model_id, destination_id, settings, cron, time_zone, state)
        select 'sync-' || $1, $1, (select min(id) from models), id, $2, '0 0 1 1 *', 'UTC', 'paused'
-         from destinations where name = 'hook'`,
-      [framework, JSON.stringify(settingsOf[framework])],
+         from destinations where name = $3`,
+      [framework, JSON.stringify(settingsOf[framework]), framework === 'mail' ? 'post' : 'hook'],
     );
   }
-  expect((await destinations.list()).length + (await syncs.list()).length).toBe(7);
+  expect((await destinations.list()).length + (await syncs.list()).length).toBe(9);
   dispatch = dispatchOf(app.app);
   viewer = { person: { ...app.by.person, id: 'mia' }, conversation: app.by.conversation };
   const { id } = await app.app.identify(viewer.person);
@@ -68,6 +69,7 @@ const settingsOf = {
   audiences: { list: 'x', listName: 'x', identifiers: { user_id: 'id' } },
   files: { content: 'full', path: 'x-{{ run }}.csv', format: 'csv' },
   tasks: { project: 'x', projectName: 'x', title: 'x', body: 'x' },
+  mail: { to: 'email', subject: 'x', text: 'x', unsubscribe: false },
 };
 
 function field(name: string) {

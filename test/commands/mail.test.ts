@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { dispatchOf } from '../../bot/roof.ts';
+import { dispatchOf, unsubscribing } from '../../bot/roof.ts';
 import { createServer, type Server } from '../../bot/server.ts';
 import { unsubscribePage } from '../../bot/unsubscribe.ts';
 import { smtp } from '../../connectors/smtp/index.ts';
@@ -31,7 +31,7 @@ beforeAll(async () => {
     log: silentLog,
     metrics: async () => '',
     ready: async () => ({ ok: true, checks: {} }),
-    unsubscribe: unsubscribePage(app.app.services.mail),
+    unsubscribe: unsubscribePage(unsubscribing(app.app)),
   });
   await app.warehouse.query('create table trials (id int primary key, name text, email text, plan text)');
   await app.app.services.destinations.connect(
@@ -227,7 +227,16 @@ describe('edit-mail', () => {
     await waitForRun(app.app, 'welcome');
     expect(far.taken).toHaveLength(2);
 
-    await through('edit-mail welcome', [{}, {}, {}, { text: 'Good day {{ name }}' }, {}, {}, {}, { first: 'later' }]);
+    await through('edit-mail welcome', [
+      {},
+      {},
+      {},
+      { text: 'Good day {{ name }}' },
+      {},
+      {},
+      {},
+      { first: 'later' },
+    ]);
     await app.run('welcome');
 
     expect(far.taken).toHaveLength(2);
@@ -400,13 +409,17 @@ describe('suppressions', () => {
     const csv = 'email,since\nann@northwind.example,2024\n"bob@globex.example",2025\nnobody,2026\n';
 
     const reply = await dispatch.run(
-      { command: 'suppressions', input: { do: 'add', addresses: csv, list: 'product-news' } },
+      { command: 'suppress', input: { addresses: csv, list: 'product-news' } },
       origin,
     );
     const byQuery = await dispatch.run(
       {
-        command: 'suppressions',
-        input: { do: 'add', source: 'warehouse', sql: 'select email from trials', list: 'product-news' },
+        command: 'suppress',
+        input: {
+          source: 'warehouse',
+          sql: 'select email from trials',
+          list: 'product-news',
+        },
       },
       origin,
     );
