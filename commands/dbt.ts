@@ -19,7 +19,9 @@ export const dbt = defineCommand({
       blocks: [
         ...(all.length === 0 ? [none] : all.flatMap((state) => stateBlocks(state, services.now()))),
         actions(
-          button('Connect a dbt project', 'dbt-connect', {}, all.length === 0 ? { style: 'primary' } : {}),
+          all.length === 0
+            ? button('Connect a dbt project', 'dbt-connect', {}, { style: 'primary' })
+            : button('Connect another', 'dbt-connect'),
         ),
       ],
       fallback: title,

@@ -20,6 +20,7 @@ import {
   endEvent,
   endNotice,
   forgetStart,
+  hasOpenDrift,
   keepNotice,
   openNotice,
   pruneEvents,
@@ -80,6 +81,10 @@ export async function refresh(parts: TendParts, project: DbtProject, signal: Abo
     const found = await parts.reader.manifest(project, signal);
     if (found === 'same') {
       await noteTrouble(parts.db, project.id, null);
+      if (!(await hasOpenDrift(parts.db, project.id))) {
+        // The warehouse is not asked for nothing, every ten minutes.
+        return;
+      }
     } else {
       const { about, models } = await readManifest(found.bytes);
       const { mark, environment } = found;

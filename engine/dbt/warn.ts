@@ -6,7 +6,7 @@ const personal =
   /^(?:dbt_(?!prod|production|marts)\w+|(?:.*_)?(?:dev|sandbox|scratch|tmp|ci)|(?:dev|ci|pr|sandbox)_.*)$/i;
 
 /** Whether a schema looks like somebody's own. */
-export function isPersonalSchema(schema: string): boolean {
+function isPersonalSchema(schema: string): boolean {
   return personal.test(schema);
 }
 

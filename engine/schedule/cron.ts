@@ -134,10 +134,8 @@ function fromClock(text: string): string | undefined {
 export function describeSchedule(schedule: Schedule): string {
   const { dbt, clock } = split(schedule.cron);
   if (dbt) {
-    const or =
-      clock === undefined
-        ? ''
-        : `; without one: ${describeSchedule({ ...schedule, cron: clock }).toLowerCase()}`;
+    const other = clock === undefined ? '' : describeSchedule({ ...schedule, cron: clock });
+    const or = other === '' ? '' : `; without one: ${other.charAt(0).toLowerCase()}${other.slice(1)}`;
     return `After each run of dbt that builds its model${or}`;
   }
   const words = cronstrue.toString(schedule.cron, { use24HourTimeFormat: true, verbose: false });

@@ -126,6 +126,16 @@ export async function openNotice(
   return found;
 }
 
+/** Whether something between a project's models and those who read them is open. */
+export async function hasOpenDrift(sql: Sql, projectId: number): Promise<boolean> {
+  const rows = await sql.query(
+    `select 1 from dbt_notices n join syncs s on s.id = n.sync_id join dbt_links l on l.model_id = s.model_id
+      where l.project_id = $1 and n.topic = 'drift' and n.ended_at is null limit 1`,
+    [projectId],
+  );
+  return rows.length > 0;
+}
+
 /** Says something, or has the open notice say how it stands now. What is the same trouble is said once. */
 export async function keepNotice(
   sql: Sql,

@@ -87,10 +87,6 @@ export async function claimLooks(sql: Sql, now: Date, next: Date): Promise<reado
   return rows.map((row) => row.id);
 }
 
-export async function lookSoon(sql: Sql, id: number, at: Date): Promise<void> {
-  await sql.query('update dbt_projects set look_at = least(look_at, $2) where id = $1', [id, at]);
-}
-
 export async function noteTrouble(sql: Sql, id: number, trouble: string | null): Promise<void> {
   await sql.query('update dbt_projects set trouble = $2 where id = $1', [id, trouble]);
 }

@@ -323,6 +323,20 @@ describe('models in forms', () => {
     expect(await query('select key from models')).toEqual([{ key: ['id'] }]);
   });
 
+  it('stay with an alert that is edited', async () => {
+    await onPlatform();
+    await newAlert();
+
+    await say('edit', { alert: 'new-accounts', message: '{{ name }}' });
+
+    const { services } = bot.running.app;
+    expect(await services.alerts.show('new-accounts')).toMatchObject({
+      dbt: 'shop/accounts',
+      settings: { message: '{{ name }}' },
+      sync: { cron: 'after dbt' },
+    });
+  });
+
   it('are needed for a schedule that goes by dbt', async () => {
     await onPlatform();
 

@@ -85,10 +85,18 @@ export function model({
 /** A generic test of one column. */
 export function test(kind: string, column: string, about = 'model.shop.accounts') {
   const id = `test.shop.${kind}_${about.split('.')[2]}_${column}.1a2b3c`;
+  const name = `${kind}_${about.split('.')[2]}_${column}`;
   const node = {
+    database: 'warehouse',
+    schema: 'marts_dbt_test__audit',
     resource_type: 'test',
-    name: `${kind}_${about.split('.')[2]}_${column}`,
+    name,
+    alias: name,
     package_name: 'shop',
+    path: `${name}.sql`,
+    original_file_path: 'models/marts/accounts.yml',
+    fqn: ['shop', 'marts', name],
+    checksum: { name: 'none', checksum: '' },
     unique_id: id,
     test_metadata: {
       name: kind,

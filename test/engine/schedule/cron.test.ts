@@ -58,3 +58,31 @@ describe('ticks', () => {
     );
   });
 });
+
+describe('a schedule that goes by dbt', () => {
+  it.each([
+    ['after dbt', 'after dbt'],
+    ['After dbt or every hour', 'after dbt or 0 * * * *'],
+    ['after dbt, or daily at 9', 'after dbt or 0 9 * * *'],
+    ['after dbt or 0 9 * * *', 'after dbt or 0 9 * * *'],
+  ])('is read from %s', (words, cron) => {
+    expect(parseSchedule(words, 'UTC')).toEqual({ cron, timeZone: 'UTC' });
+  });
+
+  it.each(['after dbt or', 'after dbt or whenever', 'after dbtx', 'dbt'])('is not read from %j', (words) => {
+    expect(() => parseSchedule(words, 'UTC')).toThrow(/is not a schedule/);
+  });
+
+  it('says what starts it, and has ticks only where a clock stands in', () => {
+    const alone = parseSchedule('after dbt', 'UTC');
+    const both = parseSchedule('after dbt or daily at 9', 'Europe/Paris');
+    const from = new Date('2026-03-01T12:00:00Z');
+
+    expect(describeSchedule(alone)).toBe('After each run of dbt that builds its model');
+    expect(describeSchedule(both)).toBe(
+      'After each run of dbt that builds its model; without one: at 09:00 (Europe/Paris)',
+    );
+    expect(nextRuns(alone, from, 3)).toEqual([]);
+    expect(nextRuns(both, from, 1)).toEqual([new Date('2026-03-02T08:00:00Z')]);
+  });
+});
