@@ -1,4 +1,5 @@
 import { actions, button, text } from '../engine/cards/build.ts';
+import type { Reply } from '../engine/contracts/chat.ts';
 import type { Caller } from '../engine/contracts/command.ts';
 import { ActivateError } from '../engine/contracts/errors.ts';
 import { field } from '../engine/contracts/form.ts';
@@ -7,27 +8,44 @@ import { defineCommand } from './define.ts';
 import { matching } from './lookups.ts';
 import { policyLookups } from './syncs/policy.ts';
 
+const fields = {
+  destination: field.optional(
+    field.lookup({ label: 'Destination', lookup: 'destinations', help: 'For all that is written to it.' }),
+  ),
+  channel: field.optional(
+    field.lookup({ label: 'Or a channel', lookup: 'channels', help: 'For all that is asked there.' }),
+  ),
+  who: field.optional(
+    field.lookups({
+      label: 'Who decides',
+      lookup: 'approvers',
+      help: 'People or groups, or "anybody" for whoever has the role approver. Empty: only says who decides.',
+    }),
+  ),
+};
+
+/** Nothing was named yet, so that nothing is wrong either. */
+const asked: Reply = {
+  kind: 'form',
+  form: {
+    command: 'approvers',
+    title: 'Who decides where',
+    intro: [],
+    fields,
+    initial: {},
+    errors: {},
+    hidden: {},
+    submit: 'Go',
+  },
+};
+
 export const approvers = defineCommand({
   name: 'approvers',
   title: 'Who decides where',
   summary: 'Names who decides about all that goes to a destination, or is asked in a channel.',
   example: '/activate approvers destination=crm who=mia@example.com',
   access: 'admin',
-  fields: {
-    destination: field.optional(
-      field.lookup({ label: 'Destination', lookup: 'destinations', help: 'All that is written to it.' }),
-    ),
-    channel: field.optional(
-      field.lookup({ label: 'Or a channel', lookup: 'channels', help: 'All that is asked there.' }),
-    ),
-    who: field.optional(
-      field.lookups({
-        label: 'Who decides',
-        lookup: 'approvers',
-        help: 'People or groups; anybody takes it back. Left empty, it says who decides now.',
-      }),
-    ),
-  },
+  fields,
   lookups: {
     ...policyLookups,
     destinations: async (typed, _raw, _caller, services) =>
@@ -37,7 +55,16 @@ export const approvers = defineCommand({
       ),
     channels: (typed, _raw, caller, services) => services.places.search(typed, caller),
   },
+  showsForm: true,
   run: async ({ destination, channel, who }, caller, services) => {
+    if (
+      destination === undefined &&
+      channel === undefined &&
+      who === undefined &&
+      caller.platform !== 'cli'
+    ) {
+      return asked;
+    }
     const place = await placeOf(destination, channel, caller, services);
     if (who !== undefined) {
       const named = who.filter((one) => one !== anybody);

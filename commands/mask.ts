@@ -75,7 +75,12 @@ async function maskCardOf(name: string, services: Services) {
       context(`The columns are ${how}. Not masked: ${free.join(', ') || 'none'}.`),
       context(
         'Addresses and telephone numbers are masked in any text. To name the columns: ',
-        code(`/activate mask ${name} email, full_name`),
+        code(
+          `/activate mask ${name} ${model.columns
+            .slice(0, 2)
+            .map((column) => column.name)
+            .join(', ')}`,
+        ),
       ),
       ...(named ? [actions(button('Recognise them', 'mask', { model: name, columns: 'recognised' }))] : []),
     ],

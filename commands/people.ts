@@ -32,7 +32,7 @@ export const people = defineCommand({
       blocks: [
         ...lines,
         ...(found.length > shown ? [context(`${shown} of ${found.length}: name a part of a name.`)] : []),
-        context('One person on several platforms is one where both vouch for the same address.'),
+        context('Who has the same confirmed e-mail address on several platforms is one person.'),
       ],
       fallback: title,
     };

@@ -22,6 +22,7 @@ export const role = defineCommand({
     role: field.choice({ label: 'Role', of: roles }),
   },
   positional: ['person', 'role'],
+  submit: 'Give the role',
   lookups: { people: (typed, _raw, caller, services) => services.people.search(typed, caller) },
   run: async ({ person, role: wanted }, caller, services) => {
     const { name, before } = await services.people.giveRole(person, wanted, caller);

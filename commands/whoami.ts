@@ -22,15 +22,15 @@ export const whoami = defineCommand({
     const fixed = services.people.isAdminByConfiguration({ email: caller.email ?? null });
     const joined =
       caller.email === undefined
-        ? 'No platform vouches for an address of yours, so that I know you here alone.'
-        : `Whoever a platform vouches for as ${caller.email} is you.`;
+        ? 'No platform has confirmed an e-mail address of yours, so that I know you here alone.'
+        : `On every platform, whoever has the confirmed address ${caller.email} is you.`;
     const card = {
       title: caller.name,
       blocks: [
         fields({
           'E-mail': caller.email ?? 'not known',
-          Role: caller.role,
-          Means: `you ${may[caller.role]}${fixed ? ', by configuration' : ''}`,
+          Role: `${caller.role}${fixed ? ', by configuration' : ''}`,
+          'With it': `you ${may[caller.role]}`,
           'Time zone': caller.timeZone,
           'Known as': known.join(', '),
         }),

@@ -8,16 +8,22 @@ import { numberOr } from './numbers.ts';
 
 const yesNo = { true: 'Yes', false: 'No' } as const;
 const limitHelp =
-  'A number, a share of the list, or either: 100, 20 %, 100 or 20 %, any. Empty for no limit.';
+  'As 100, as 20 % of what is there, or as "100 or 20 %"; "any" for even one. Empty for no limit.';
 
 /** What is asked about the approval of a sync's runs, wherever it is asked. */
 export const policyFields = {
   ask: field.choice({ label: 'Ask for approval', of: askings }),
-  firstRun: field.optional(field.choice({ label: 'The first run', of: yesNo })),
+  firstRun: field.optional(field.choice({ label: 'Ask at the first run', of: yesNo })),
   adds: field.optional(field.text({ label: 'More added than', help: limitHelp, max: 30 })),
   changes: field.optional(field.text({ label: 'More changed than', help: limitHelp, max: 30 })),
   removes: field.optional(field.text({ label: 'More leaving than', help: limitHelp, max: 30 })),
-  shrinks: field.optional(field.choice({ label: 'Query gives far less', of: yesNo })),
+  shrinks: field.optional(
+    field.choice({
+      label: 'Ask if far less comes',
+      of: yesNo,
+      help: 'When the query gives far fewer rows than it used to.',
+    }),
+  ),
   approvers: field.optional(
     field.lookups({
       label: 'Who decides',
@@ -25,8 +31,14 @@ export const policyFields = {
       help: 'People or groups. Left empty, whoever has the role approver.',
     }),
   ),
-  quorum: field.optional(field.number({ label: 'How many agree', min: 1, max: 9, whole: true })),
-  others: field.optional(field.choice({ label: 'Not who asked for it', of: yesNo })),
+  quorum: field.optional(field.number({ label: 'How many have to agree', min: 1, max: 9, whole: true })),
+  others: field.optional(
+    field.choice({
+      label: 'Somebody else decides',
+      of: yesNo,
+      help: 'Whoever asked for the run does not count.',
+    }),
+  ),
   expires: field.optional(field.number({ label: 'Hours to decide', min: 0.01, max: 720 })),
 } as const satisfies Fields;
 

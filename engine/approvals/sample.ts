@@ -46,7 +46,7 @@ export async function sampleOf(
     return [kind, ...shownValues.map((value) => (value === null ? '∅' : shorten(value, 60)))];
   });
   const total = shown.reduce((sum, kind) => sum + totals[kind], 0);
-  return { columns: ['', ...columns], rows, total };
+  return { columns: ['Change', ...columns], rows, total };
 }
 
 async function personalOf(db: Db, { syncs }: Pick<Hold, 'syncs'>): Promise<PersonalColumns> {

@@ -6,7 +6,7 @@ const width = 720;
 const height = 240;
 const left = 52;
 const bottom = 34;
-const top = 34;
+const top = 46;
 
 /** A picture of recent runs, oldest left: messages, or what was delivered, as bars, red where a run failed. PNG bytes. */
 export async function runsChart(title: string, runs: readonly Run[]): Promise<Uint8Array> {

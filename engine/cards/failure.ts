@@ -65,7 +65,9 @@ export function editButton({ name, framework }: Named): Action {
 /** Why rows were refused, a line each. */
 export function reasonBlocks(refusals: NonNullable<Failure['refusals']>): readonly Block[] {
   return refusals.map(({ reason, count: times, example }) =>
-    text('• ', bold(count(times, 'row')), `: ${masked(reason)} For example row `, code(masked(example))),
+    times === 1
+      ? text('• Row ', code(masked(example)), `: ${masked(reason)}`)
+      : text('• ', bold(count(times, 'row')), `: ${masked(reason)} For example row `, code(masked(example))),
   );
 }
 

@@ -1,10 +1,10 @@
 import type { Action, Block, Card } from '../contracts/card.ts';
 import type { Difference } from '../document/compare.ts';
 import type { PlanTotals } from '../frameworks/framework.ts';
-import { audiencesSettings } from '../model/audiences.ts';
+import { type AudiencesSettings, audiencesSettings } from '../model/audiences.ts';
 import { filesSettings } from '../model/files.ts';
 import { mailSettings } from '../model/mail.ts';
-import { objectsSettings } from '../model/objects.ts';
+import { type ObjectsSettings, objectsSettings } from '../model/objects.ts';
 import { tasksSettings } from '../model/tasks.ts';
 import type { Delegate, Hold, Vote } from '../store/holds.ts';
 import type { Run } from '../store/runs.ts';
@@ -23,32 +23,12 @@ export function planSentence(
   where: string,
   totals: PlanTotals,
 ): string {
-  const { added, changed, removed, before } = totals;
-  const said = (number: number): string => number.toLocaleString('en');
+  const { added, changed, removed } = totals;
   switch (sync.framework) {
-    case 'audiences': {
-      const { listName } = audiencesSettings.parse(sync.settings);
-      const does = listed([
-        [added, `add ${said(added)}`],
-        [changed, `update ${said(changed)}`],
-        [removed, `remove ${said(removed)}`],
-      ]);
-      return before === 0
-        ? sentence(`add ${count(added, 'person', 'people')} to ${listName} on ${where}`)
-        : sentence(`${does} of ${said(before)} people in ${listName} on ${where}`);
-    }
-    case 'objects': {
-      const { object, mode, removal } = objectsSettings.parse(sync.settings);
-      const gone = { delete: 'delete', archive: 'mark as archived', clear: 'empty' }[removal];
-      const does = listed([
-        [added, `write ${said(added)} new`],
-        [changed, `write ${said(changed)} changed`],
-        [mode === 'mirror' ? removed : 0, `${gone} ${said(removed)}`],
-      ]);
-      return before === 0
-        ? sentence(`write ${count(added, 'record')} of ${object} to ${where}`)
-        : sentence(`${does} of ${said(before)} records of ${object} in ${where}`);
-    }
+    case 'audiences':
+      return peopleSentence(audiencesSettings.parse(sync.settings), where, totals);
+    case 'objects':
+      return recordsSentence(objectsSettings.parse(sync.settings), where, totals);
     case 'events':
       return sentence(`send ${count(added, 'event')} to ${where}`);
     case 'files': {
@@ -80,6 +60,41 @@ export function planSentence(
     default:
       return sync.framework satisfies never;
   }
+}
+
+/** Whoever only comes is no part of those who are there. */
+function peopleSentence({ listName }: AudiencesSettings, where: string, totals: PlanTotals): string {
+  const { added, changed, removed, before } = totals;
+  if (before === 0 || changed + removed === 0) {
+    return sentence(`add ${count(added, 'person', 'people')} to ${listName} on ${where}`);
+  }
+  const does = listed([
+    [added, `add ${said(added)}`],
+    [changed, `update ${said(changed)}`],
+    [removed, `remove ${said(removed)}`],
+  ]);
+  return sentence(`${does} of ${said(before)} people in ${listName} on ${where}`);
+}
+
+function recordsSentence(settings: ObjectsSettings, where: string, totals: PlanTotals): string {
+  const { object, mode, removal } = settings;
+  const { added, changed, before } = totals;
+  const removed = mode === 'mirror' ? totals.removed : 0;
+  if (before === 0 || changed + removed === 0) {
+    const records = count(added, before === 0 ? 'record' : 'new record');
+    return sentence(`write ${records} of ${object} to ${where}`);
+  }
+  const gone = { delete: 'delete', archive: 'mark as archived', clear: 'empty' }[removal];
+  const does = listed([
+    [added, `write ${said(added)} new`],
+    [changed, `write ${said(changed)} changed`],
+    [removed, `${gone} ${said(removed)}`],
+  ]);
+  return sentence(`${does} of ${said(before)} records of ${object} in ${where}`);
+}
+
+function said(number: number): string {
+  return number.toLocaleString('en');
 }
 
 /** The parts that count, joined: "a, b and c". */

@@ -1,7 +1,7 @@
 import type { Block, Card } from '../contracts/card.ts';
 import { masked } from '../personal/mask.ts';
 import type { Run, RunCounts } from '../store/runs.ts';
-import { actions, button, context, count, fields, text } from './build.ts';
+import { actions, button, code, context, count, fields, text } from './build.ts';
 import { reasonBlocks } from './failure.ts';
 
 /** One line that says what a run came to. */
@@ -13,8 +13,8 @@ export function summary(run: Pick<Run, 'state' | 'counts' | 'error'>): string {
   if (counts.baseline === true) {
     return `${count(counts.rows ?? 0, 'row')} taken as known, nothing sent.`;
   }
-  const parts = [`${count(counts.rows ?? 0, 'row')} read`, ...changes(counts), ...results(counts)];
-  return parts.join(', ');
+  const found = [`${count(counts.rows ?? 0, 'row')} read`, ...changes(counts)];
+  return `${found.join(', ')}: ${results(counts).join(', ')}`;
 }
 
 /** What came of the changes: messages, or what was done at the destination. */
@@ -28,7 +28,9 @@ function results(counts: RunCounts): readonly string[] {
       ...((counts.quiet ?? 0) > 0 ? [`${counts.quiet} kept quiet`] : []),
     ];
   }
-  const done = Object.entries(counts.done).map(([word, number]) => `${said(number)} ${word}`);
+  const done = Object.entries(counts.done).map(([word, number]) =>
+    word === 'made' ? `${count(number, 'task')} made` : `${said(number)} ${word}`,
+  );
   return [
     ...(done.length === 0 && failed === 0 ? ['nothing to do'] : done),
     ...(failed > 0 ? [`${said(failed)} refused`] : []),
@@ -117,17 +119,17 @@ function remarks(counts: RunCounts): readonly Block[] {
     ...(nullKeys > 0 ? { 'Left out, no key': count(nullKeys, 'row') } : {}),
     ...(duplicateKeys > 0 ? { 'Left out, key not unique': count(duplicateKeys, 'row') } : {}),
     ...(unknownPeople.length > 0 ? { 'Named but not found': unknownPeople.map(masked).join(', ') } : {}),
-    ...Object.fromEntries(
-      files
-        .slice(0, filesShown)
-        .map(({ place, rows, bytes }) => [place, `${count(rows, 'row')}, ${sizeOf(bytes)}`]),
-    ),
-    ...(more > 0 ? { 'More files': String(more) } : {}),
   };
   const reasons = [
     ...(counts.reasons ?? []).map((reason) => text('• ', masked(reason))),
     ...reasonBlocks(counts.refusals ?? []),
     ...(counts.remarks ?? []).map((remark) => text('• ', masked(remark))),
+    ...files
+      .slice(0, filesShown)
+      .map(({ place, rows, bytes }) =>
+        text('• ', code(place), ` with ${count(rows, 'row')}, ${sizeOf(bytes)}`),
+      ),
+    ...(more > 0 ? [text(`• and ${count(more, 'more file', 'more files')}`)] : []),
   ];
   return Object.keys(items).length === 0 ? reasons : [...reasons, fields(items)];
 }

@@ -142,7 +142,7 @@ describe('people', () => {
     const reply = said(await dispatch.typed('whoami', inSlack('U0ADA')));
 
     expect(reply).toContain('local:@ada, slack:@U0ADA');
-    expect(reply).toContain('may do everything, and give roles, by configuration');
+    expect(reply).toContain('admin, by configuration');
     expect(await roleOf(inSlack('U0ADA').person)).toBe('admin');
   });
 
@@ -154,7 +154,7 @@ describe('people', () => {
     expect(identity).toMatchObject({ name: 'Not Ada', email: undefined, role: 'none' });
 
     await dispatch.typed('role slack:@U0STRANGER viewer', inSlack('U0ADA'));
-    expect(said(await dispatch.typed('whoami', stranger))).toContain('No platform vouches for an address');
+    expect(said(await dispatch.typed('whoami', stranger))).toContain('No platform has confirmed an e-mail address');
   });
 
   it('who are guests look, and do no more', async () => {
