@@ -73,14 +73,6 @@ function ofDuckdb(failure: Failure, asked: Asked): Sentence {
   if (/^(INTERNAL|FATAL)$/i.test(type)) {
     return ['UNAVAILABLE', `DuckDB broke down: ${message}.`, again];
   }
-  if (/\.wal\b|write-ahead|\bWAL\b/i.test(failure.message)) {
-    const fix = 'Open it once with what writes to it, and close it: CHECKPOINT does the same.';
-    return [
-      'UNAVAILABLE',
-      `${path} was not closed well: changes wait beside it that only a writer can take in.`,
-      fix,
-    ];
-  }
   if (/version number|newer version|storage version|not a valid DuckDB database/i.test(failure.message)) {
     return [
       'CONFIG_INVALID',

@@ -200,7 +200,7 @@ describe('a file that somebody else holds', () => {
     expect(await Promise.all(counts)).toEqual([1000, 1000, 1000, 1000, 1000]);
   });
 
-  it('has changes beside it after a crash of its writer, which only a writer can take in', async () => {
+  it('is read with the changes that stand beside it after a crash of its writer', async () => {
     await made('crashed.duckdb', 'create table t as select 1 as id');
     const script = `
       import { DuckDBInstance } from ${JSON.stringify(import.meta.resolve('@duckdb/node-api'))};
@@ -217,11 +217,7 @@ describe('a file that somebody else holds', () => {
     expect(await readdir(root)).toContain('crashed.duckdb.wal');
     const source = await open({ path: 'crashed.duckdb' });
 
-    const found = await source
-      .count('select * from t', limits)
-      .catch((error: { code: string }) => error.code);
-
-    expect([2, 'UNAVAILABLE']).toContain(found);
+    expect(await source.count('select * from t', limits)).toBe(2);
   });
 });
 
@@ -490,6 +486,7 @@ describe('compiled', () => {
       }
     }
     await cp('package.json', join(home, 'package.json'));
+    await mkdir(join(home, 'spills'));
     await mkdir(join(home, 'node_modules'));
     for (const name of packages) {
       await mkdir(dirname(join(home, 'node_modules', name)), { recursive: true });
@@ -506,13 +503,21 @@ describe('compiled', () => {
   const run = (home: string): string =>
     execFileSync(process.execPath, ['--input-type=module', '-e', script, root], {
       cwd: home,
+      env: { TMPDIR: join(home, 'spills') },
       encoding: 'utf8',
     }).trim();
 
   it('it finds its other process, and ends though that one is still there', async () => {
     await filled({ 'built.csv': 'id\n1\n2\n' });
 
-    expect(run(await compiled(['zod', '@duckdb']))).toBe('2');
+    const home = await compiled(['zod', '@duckdb']);
+
+    expect(run(home)).toBe('2');
+
+    // The one who asked is gone; the other tidies up behind itself.
+    while ((await readdir(join(home, 'spills'))).length > 0) {
+      await new Promise(setImmediate);
+    }
   });
 
   it('it says in a sentence that DuckDB is not installed', async () => {
