@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Caller } from '../../engine/contracts/command.ts';
@@ -12,7 +13,7 @@ import { type Installation, install } from '../bot/installation.ts';
 import { blocksIn } from '../docs/blocks.ts';
 import { metadataOf, model, v12 } from '../engine/dbt/manifests.ts';
 import { type DbtState, platformHook, runResults, startDbtPlatform, type Told } from '../fakes/dbt.ts';
-import type { FakeHttp } from '../fakes/http.ts';
+import { type FakeHttp, startFakeHttp } from '../fakes/http.ts';
 
 const accounts = 'model.shop.accounts';
 const secret = 'a-secret-of-the-dbt-platform';
@@ -267,6 +268,54 @@ describe('a dbt project', () => {
     await say('dbt-refresh', { project: 'shop' });
 
     expect(await query('select name from dbt_models')).toEqual([{ name: 'accounts' }]);
+  });
+
+  it('at an address of the web is asked for with its token, and not read twice', async () => {
+    const answered: number[] = [];
+    const web = await startFakeHttp(
+      {},
+      {
+        'GET /dbt/manifest.json': ({ headers }) => {
+          const status =
+            headers['authorization'] !== 'Bearer artifacts-token-1'
+              ? 401
+              : headers['if-none-match'] === '"m1"'
+                ? 304
+                : 200;
+          answered.push(status);
+          const packed = gzipSync(JSON.stringify(v12()));
+          return status === 200
+            ? { headers: { etag: '"m1"', 'content-encoding': 'gzip' }, text: packed }
+            : { status, text: '' };
+        },
+        'GET /moved.json': () => ({
+          status: 302,
+          headers: { location: `${platform.url}/manifest.json` },
+          text: '',
+        }),
+      },
+    );
+    const connect = (path: string, token: string) =>
+      say('dbt-connect', {
+        name: 'shop',
+        source: 'warehouse',
+        place: 'url',
+        url: `${web.url}${path}`,
+        token,
+      });
+
+    expect(await connect('/dbt/manifest.json', 'artifacts-token-2')).not.toBe(
+      'The dbt project shop is connected',
+    );
+    expect(await connect('/moved.json', 'artifacts-token-1')).not.toBe('The dbt project shop is connected');
+    expect(await connect('/dbt/manifest.json', 'artifacts-token-1')).toBe(
+      'The dbt project shop is connected',
+    );
+    await until('it is looked at again', async () => answered.includes(304));
+
+    expect(await query('select name from dbt_models')).toEqual([{ name: 'accounts' }]);
+    expect(answered).toEqual([401, 200, 304]);
+    await web.close();
   });
 
   it('reads no file beyond the folder that an admin set free', async () => {
