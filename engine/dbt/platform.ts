@@ -49,7 +49,7 @@ export function platformOf(http: Pick<Http, 'send'>, config: Raw, token: string)
       const [first] = read(runs, await get('', query, signal)).data;
       return first === undefined ? undefined : told(first);
     },
-    run: async (id: string, signal: AbortSignal): Promise<PlatformRun> => {
+    one: async (id: string, signal: AbortSignal): Promise<PlatformRun> => {
       const query = { include_related: '["run_steps"]' };
       return told(read(run, await get(`${encodeURIComponent(id)}/`, query, signal)).data);
     },

@@ -118,7 +118,7 @@ export function createReader(parts: ReaderParts): DbtReader {
       onPlatform(
         project,
         async (platform, fetch) => {
-          const run = await platform.run(runId, signal);
+          const run = await platform.one(runId, signal);
           const results: RunResult[] = [];
           for (const step of run.steps.length === 0 ? [undefined] : run.steps) {
             const answer = await fetch(platform.artifact(runId, 'run_results.json', step)).catch(
