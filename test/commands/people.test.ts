@@ -154,7 +154,9 @@ describe('people', () => {
     expect(identity).toMatchObject({ name: 'Not Ada', email: undefined, role: 'none' });
 
     await dispatch.typed('role slack:@U0STRANGER viewer', inSlack('U0ADA'));
-    expect(said(await dispatch.typed('whoami', stranger))).toContain('No platform has confirmed an e-mail address');
+    expect(said(await dispatch.typed('whoami', stranger))).toContain(
+      'No platform has confirmed an e-mail address',
+    );
   });
 
   it('who are guests look, and do no more', async () => {
