@@ -41,6 +41,8 @@ interface Described {
   readonly lastRun: Run | undefined;
   /** The dbt model that its query reads, as `shop/accounts`. */
   readonly dbt: string | undefined;
+  /** Its rows are compared inside its warehouse. */
+  readonly inside: boolean;
   /** Where it goes, as a person calls it: "#sales-pql", "the person in owner_email", "salesforce". */
   readonly goesTo: readonly string[];
 }

@@ -20,7 +20,7 @@ export function scratchOf(
 ): Scratch {
   const schema = `${quoted(place.project)}.${quoted(place.dataset)}`;
   const table = (name: string): string => `${schema}.${quoted(name)}`;
-  const { run } = session;
+  const { execute } = session;
   // What was found in order stays so: every run asks.
   let isProven = false;
   return {
@@ -29,7 +29,7 @@ export function scratchOf(
     table,
     textOf,
     orderOf,
-    run,
+    execute,
     lacking: async (limits) => {
       if (isProven) {
         return [];
@@ -38,7 +38,7 @@ export function scratchOf(
       const all =
         lacks.length > 0
           ? lacks
-          : await proveWriting(session.login, table('activate_check'), schema, run, limits);
+          : await proveWriting(session.login, table('activate_check'), schema, execute, limits);
       isProven = all.length === 0;
       return all;
     },
@@ -94,13 +94,13 @@ async function proveWriting(
   login: Login,
   table: string,
   schema: string,
-  run: Scratch['run'],
+  execute: Scratch['execute'],
   limits: Limits,
 ): Promise<readonly string[]> {
   try {
-    await run(`CREATE OR REPLACE TABLE ${table} (x STRING)`, limits);
-    await run(`INSERT INTO ${table} (x) VALUES ('x')`, limits);
-    await run(`DROP TABLE IF EXISTS ${table}`, limits);
+    await execute(`CREATE OR REPLACE TABLE ${table} (x STRING)`, limits);
+    await execute(`INSERT INTO ${table} (x) VALUES ('x')`, limits);
+    await execute(`DROP TABLE IF EXISTS ${table}`, limits);
     return [];
   } catch (error) {
     if (error instanceof ActivateError && error.code === 'PERMISSION_DENIED') {

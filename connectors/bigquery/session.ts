@@ -41,7 +41,7 @@ export interface Session extends Way {
   /** Starts a SELECT of ours with these columns of text, once it is proven that it is one and not billed for too much. */
   select(text: Wrapped, columns: readonly Column[], limits: Limits): Promise<Followed>;
   /** Runs one statement of ours that may write, and waits for its end. */
-  run(statement: string, limits: Limits): Promise<void>;
+  execute(statement: string, limits: Limits): Promise<void>;
 }
 
 /** By how much BigQuery's own time limit is behind ours. */
@@ -133,7 +133,7 @@ export function createSession(
       proveCost(found, asked);
       return begin(statement, columns, asked, limits);
     },
-    run: async (statement, limits) => {
+    execute: async (statement, limits) => {
       const found = await tried(statement, 0, limits);
       if (found.statementType === 'SCRIPT') {
         throw new ActivateError('SQL_UNSAFE', 'BigQuery takes this for several statements.', {

@@ -16,7 +16,7 @@ export function scratchOf(session: Session, planner: Planner): Scratch {
     textOf,
     orderOf,
     lacking: (limits) => lacking(session, planner, table('activate_check'), limits),
-    run: (statement, limits) => carryOut(session, statement, limits),
+    execute: (statement, limits) => carryOut(session, statement, limits),
   };
 }
 

@@ -37,7 +37,7 @@ export function scratchOf(
     textOf,
     orderOf,
     lacking: (limits) => lacking(session, plannerSchema, limits),
-    run: (statement, limits) => session.run(statement, limits),
+    execute: (statement, limits) => session.execute(statement, limits),
   };
 }
 
@@ -75,7 +75,7 @@ async function lacking(session: Session, schema: string, limits: Limits): Promis
     return ['The server or the role is set to read only, so that no planner schema can be kept there.'];
   }
   if (usable === null && mayCreate === 'true') {
-    await session.run(`CREATE SCHEMA IF NOT EXISTS ${name}`, limits);
+    await session.execute(`CREATE SCHEMA IF NOT EXISTS ${name}`, limits);
   } else if (usable !== 'true') {
     return [
       usable === null

@@ -20,7 +20,7 @@ export function scratchOf(
     textOf,
     orderOf,
     lacking: (limits) => lacking(session, schema, limits),
-    run: (statement, limits) => session.run(statement, limits),
+    execute: (statement, limits) => session.execute(statement, limits),
   };
 }
 
@@ -40,7 +40,7 @@ CASE WHEN HAS_DATABASE_PRIVILEGE(current_database(), 'CREATE') THEN 'true' ELSE 
       return [];
     case 'missing':
       if (mayCreate === 'true') {
-        await session.run(`CREATE SCHEMA IF NOT EXISTS ${name}`, limits);
+        await session.execute(`CREATE SCHEMA IF NOT EXISTS ${name}`, limits);
         return [];
       }
       return [

@@ -39,7 +39,7 @@ export interface Session {
   /** {@link Session.begin}, work, and the end in any case. */
   read<T>(limits: Limits, work: (reader: Reader) => Promise<T>): Promise<T>;
   /** One statement of ours that writes, in a transaction of its own under the settings of a reading. */
-  run(statement: string, limits: Limits): Promise<void>;
+  execute(statement: string, limits: Limits): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -70,7 +70,7 @@ export async function createSession(login: Login, applicationName: string): Prom
         await reader.end();
       }
     },
-    run: async (statement, limits) => {
+    execute: async (statement, limits) => {
       const reader = await begin(limits, 'READ WRITE');
       try {
         await reader.ask(statement);

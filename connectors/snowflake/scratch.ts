@@ -9,7 +9,7 @@ import { orderOf, textOf } from './text.ts';
 export function scratchOf(session: Session, planner: Planner): Scratch {
   const schema = [planner.database, planner.schema].map(quoted).join('.');
   const table = (name: string): string => `${schema}.${quoted(name.toUpperCase())}`;
-  const run = (statement: string, limits: Limits): Promise<void> => carryOut(session, statement, limits);
+  const execute = (statement: string, limits: Limits): Promise<void> => carryOut(session, statement, limits);
   return {
     choice: planner.choice,
     logs: planner.logs,
@@ -17,7 +17,7 @@ export function scratchOf(session: Session, planner: Planner): Scratch {
     textOf,
     orderOf,
     lacking: (limits) => lacking(session, planner, table('activate_check'), limits),
-    run,
+    execute,
   };
 }
 

@@ -122,7 +122,7 @@ function wholeCard(detail: SyncDetail, now: Date, own: Own): Card {
         ]),
     { type: 'code', text: shorten(model.sql, 1500) },
     context(
-      `Source ${source.name} · key ${model.key.join(' / ') || 'none'}${detail.dbt === undefined ? '' : ` · dbt model ${detail.dbt}`}`,
+      `Source ${source.name} · key ${model.key.join(' / ') || 'none'}${detail.dbt === undefined ? '' : ` · dbt model ${detail.dbt}`}${detail.inside ? ' · compared in the warehouse' : ''}`,
     ),
     ...own.actions,
   ];

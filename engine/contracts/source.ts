@@ -99,5 +99,5 @@ export interface Scratch {
   /** Sentences about what it lacks to be used, each with the statement that mends it; none when all is there. Makes the schema if it may. */
   lacking(limits: Limits): Promise<readonly string[]>;
   /** Runs one statement that writes there. Errors as of a `Source`. When the answer is lost it may be done all the same. */
-  run(statement: string, limits: Limits): Promise<void>;
+  execute(statement: string, limits: Limits): Promise<void>;
 }

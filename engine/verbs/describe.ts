@@ -10,6 +10,7 @@ import { connectionById } from '../store/connections.ts';
 import { modelById } from '../store/models.ts';
 import { recentRuns } from '../store/runs.ts';
 import { type Sync, syncNamed, syncsOfModel } from '../store/syncs.ts';
+import { stateOf } from '../store/warehouse-states.ts';
 import type { VerbParts } from './parts.ts';
 import { nameOf } from './places.ts';
 
@@ -19,13 +20,15 @@ export async function detailOf(parts: VerbParts, sync: Sync): Promise<SyncDetail
     return alertDetail(parts, sync);
   }
   const model = await modelById(parts.db, sync.modelId);
-  const [source, destination, [lastRun], dbt] = await Promise.all([
+  const [source, destination, [lastRun], dbt, state] = await Promise.all([
     connectionById(parts.db, 'source', model.sourceId),
     connectionById(parts.db, 'destination', sync.destinationId as number),
     recentRuns(parts.db, sync.id, 1),
     referenceFor(parts.db, model.id),
+    stateOf(parts.db, sync.id),
   ]);
-  return { kind: 'sync', sync, model, source, destination, lastRun, dbt, goesTo: [destination.name] };
+  const described = { sync, model, source, lastRun, dbt, inside: state !== undefined };
+  return { kind: 'sync', ...described, destination, goesTo: [destination.name] };
 }
 
 /** Throws INPUT_INVALID when it is a sync of another kind. */
@@ -45,14 +48,16 @@ export async function alertNamed(parts: VerbParts, name: string): Promise<AlertD
 export async function alertDetail(parts: VerbParts, sync: Sync): Promise<AlertDetail> {
   const model = await modelById(parts.db, sync.modelId);
   const settings = settingsOf(sync);
-  const [source, [lastRun], goesTo, tags, dbt] = await Promise.all([
+  const [source, [lastRun], goesTo, tags, dbt, state] = await Promise.all([
     connectionById(parts.db, 'source', model.sourceId),
     recentRuns(parts.db, sync.id, 1),
     Promise.all(settings.targets.map((target) => called(parts, target))),
     Promise.all(settings.tag.map((tag) => calledPerson(parts, tag))),
     referenceFor(parts.db, model.id),
+    stateOf(parts.db, sync.id),
   ]);
-  return { kind: 'alert', sync, settings, model, source, goesTo, tags, lastRun, dbt };
+  const described = { sync, model, source, lastRun, dbt, inside: state !== undefined };
+  return { kind: 'alert', ...described, settings, goesTo, tags };
 }
 
 async function called(parts: VerbParts, target: AlertTarget): Promise<string> {

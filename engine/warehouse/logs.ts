@@ -125,7 +125,7 @@ async function writeBatch(
   reactions: readonly LoggedReaction[],
 ): Promise<void> {
   for (const name of Object.keys(tables) as TableName[]) {
-    await to.scratch.run(makeTable(to, name), to.limits);
+    await to.scratch.execute(makeTable(to, name), to.limits);
   }
   const runIds = runs.map((run) => run.id);
   await takeOut(to, 'runs', writer, 'run_id', runIds);
@@ -214,7 +214,7 @@ async function takeOut(
 ): Promise<void> {
   if (ids.length > 0) {
     const which = `writer = ${textLiteral(dialect, writer)} AND ${column} IN (${ids.join(', ')})`;
-    await scratch.run(`DELETE FROM ${scratch.table(name)} WHERE ${which}`, limits);
+    await scratch.execute(`DELETE FROM ${scratch.table(name)} WHERE ${which}`, limits);
   }
 }
 
@@ -228,7 +228,7 @@ async function insert(
   const flush = async (): Promise<void> => {
     if (values.length > 0) {
       const columns = Object.keys(tables[name]).join(', ');
-      await scratch.run(
+      await scratch.execute(
         `INSERT INTO ${scratch.table(name)} (${columns}) VALUES\n${values.join(',\n')}`,
         limits,
       );

@@ -131,7 +131,7 @@ async function moveThere(parts: PlaceParts, job: Job): Promise<void> {
     let bytes = 0;
     const flush = async (): Promise<void> => {
       if (rows.length > 0) {
-        await scratch.run(fillTold(source.dialect, tables, 0, rows), limits);
+        await scratch.execute(fillTold(source.dialect, tables, 0, rows), limits);
       }
       rows = [];
       bytes = 0;

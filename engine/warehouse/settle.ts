@@ -78,7 +78,7 @@ export async function settleRun(
     return;
   }
   const how: Settling = open > committed ? 'only' : 'all but';
-  const run = (statement: string): Promise<void> => scratch.run(statement, limits);
+  const run = (statement: string): Promise<void> => scratch.execute(statement, limits);
   await run(drop(tables.kept));
   await run(makeKept(dialect, tables));
   let rows: Kept[] = [];

@@ -127,8 +127,8 @@ export async function compareInside(
   const tables = tablesOf(job.scratch, state.name);
   const told = await countTold(job, state);
   await notePending(db, job.sync.id, run.id);
-  await job.scratch.run(drop(tables.found), job.limits);
-  await job.scratch.run(makeFound(comparisonOf(job, state, run.everything)), job.limits);
+  await job.scratch.execute(drop(tables.found), job.limits);
+  await job.scratch.execute(makeFound(comparisonOf(job, state, run.everything)), job.limits);
   return differing(job, state, { from: tables.found, told });
 }
 
@@ -142,7 +142,7 @@ export async function lookInside(job: Job, state: WarehouseState, everything: bo
 /** Takes all rows of the model as told, in place of what was; answers with how many there are. */
 export async function takeAllInside({ db }: Pick<ToldParts, 'db'>, job: Job): Promise<number> {
   const state = await newState(db, job, async (fresh) => {
-    await job.scratch.run(takeAsTold(comparisonOf(job, fresh, true)), job.limits);
+    await job.scratch.execute(takeAsTold(comparisonOf(job, fresh, true)), job.limits);
   });
   return countTold(job, state);
 }
@@ -196,7 +196,7 @@ export async function newState(
   const place = { syncId: sync.id, sourceId: model.sourceId, name: newStateName() };
   const state: WarehouseState = { ...place, keyOrders: shape.key, layouts: [shape.columns], runId: null };
   await noteLitter(db, place);
-  await scratch.run(makeTold(source.dialect, tablesOf(scratch, place.name)), limits);
+  await scratch.execute(makeTold(source.dialect, tablesOf(scratch, place.name)), limits);
   await fill(state);
   await db.transaction(async (sql) => {
     await putState(sql, place, shape);
@@ -327,8 +327,8 @@ export async function settlePending(parts: ToldParts, syncId: number, signal?: A
     limits,
   });
   await notePending(parts.db, syncId, null);
-  await scratch.run(drop(tables.found), limits);
-  await scratch.run(drop(tables.kept), limits);
+  await scratch.execute(drop(tables.found), limits);
+  await scratch.execute(drop(tables.kept), limits);
 }
 
 /** Drops tables that are of no more use. What can't be dropped now stays noted. */
@@ -337,7 +337,7 @@ export async function sweepWarehouses(parts: Omit<ToldParts, 'plans'>, now: Date
     try {
       const { scratch } = await warehouseOf(parts, one.sourceId);
       for (const table of Object.values(tablesOf(scratch, one.name))) {
-        await scratch.run(drop(table), { timeoutMs: parts.readTimeoutMs });
+        await scratch.execute(drop(table), { timeoutMs: parts.readTimeoutMs });
       }
       await forgetLitter(parts.db, one);
     } catch (error) {

@@ -108,7 +108,7 @@ describe('bigquery: a planner schema', () => {
     fake.state.scripts.push({ mark: 'MERGE', statementType: 'MERGE', holds: 2 });
     fake.next(undefined, undefined, 'done-then-reset');
 
-    await scratch().run('MERGE told_1', limits);
+    await scratch().execute('MERGE told_1', limits);
 
     expect(jobs()).toMatchObject([
       { asked: 3, configuration: { query: { query: 'MERGE told_1', maximumBytesBilled: '10000000000' } } },
@@ -118,7 +118,7 @@ describe('bigquery: a planner schema', () => {
   it('runs no script: what stands in it could be anything', async () => {
     fake.state.scripts.push({ mark: 'MERGE', statementType: 'SCRIPT' });
 
-    await expect(scratch().run('MERGE told_1; DROP TABLE x', limits)).rejects.toMatchObject({
+    await expect(scratch().execute('MERGE told_1; DROP TABLE x', limits)).rejects.toMatchObject({
       code: 'SQL_UNSAFE',
     });
     expect(jobs()).toEqual([]);
@@ -129,9 +129,9 @@ describe('bigquery: a planner schema', () => {
       mark: 'MERGE',
       failing: refused(400, 'invalidQuery', 'Could not serialize access'),
     });
-    await expect(scratch().run('MERGE told_1', limits)).rejects.toMatchObject({ code: 'SQL_FAILED' });
+    await expect(scratch().execute('MERGE told_1', limits)).rejects.toMatchObject({ code: 'SQL_FAILED' });
     fake.state.scripts.push({ mark: 'MERGE', holds: 1_000_000 });
-    await expect(scratch().run('MERGE told_1', { timeoutMs: 200 })).rejects.toMatchObject({
+    await expect(scratch().execute('MERGE told_1', { timeoutMs: 200 })).rejects.toMatchObject({
       code: 'SQL_TIMEOUT',
     });
 

@@ -269,7 +269,7 @@ describe('a statement', () => {
     const scratch = (await open({ plannerSchema: 'p' })).scratch as Scratch;
     fake.workspace.fail(submit, 'done-then-reset');
 
-    await expect(scratch.run('MERGE INTO x', limits)).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await expect(scratch.execute('MERGE INTO x', limits)).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
 
     expect(fake.workspace.to(submit)).toHaveLength(1);
   });
@@ -581,7 +581,9 @@ describe('reading only', () => {
     fake.state.script.push([/x/, { columns: [], rows: [] }]);
     const scratch = (await open({ plannerSchema: 'p' })).scratch as Scratch;
 
-    await expect(scratch.run('select x; drop table x', limits)).rejects.toMatchObject({ code: 'SQL_FAILED' });
+    await expect(scratch.execute('select x; drop table x', limits)).rejects.toMatchObject({
+      code: 'SQL_FAILED',
+    });
   });
 });
 
@@ -839,7 +841,7 @@ describe('the place of ours', () => {
     fake.state.script.push([/^MERGE/, done]);
     fake.state.runsFor = 3;
 
-    await scratch.run('MERGE INTO x', limits);
+    await scratch.execute('MERGE INTO x', limits);
 
     expect(statements()).toEqual(['MERGE INTO x']);
     expect([...fake.state.statements.values()].map(({ state }) => state)).toEqual(['over']);

@@ -414,8 +414,8 @@ describe('redshift: a planner schema', () => {
     expect(await scratch.lacking(limits)).toEqual([]);
     const table = scratch.table('told_1');
 
-    await scratch.run(`CREATE TABLE ${table} (tk varchar(65535) NOT NULL)`, limits);
-    await scratch.run(`INSERT INTO ${table} (tk) VALUES ('a'), ('b')`, limits);
+    await scratch.execute(`CREATE TABLE ${table} (tk varchar(65535) NOT NULL)`, limits);
+    await scratch.execute(`INSERT INTO ${table} (tk) VALUES ('a'), ('b')`, limits);
 
     expect(table).toBe('"activate_planner"."told_1"');
     const reading = await source.read(
@@ -431,12 +431,12 @@ describe('redshift: a planner schema', () => {
     const scratch = await scratchOf(planner());
     await scratch.lacking(limits);
     const table = scratch.table('t');
-    await scratch.run(`CREATE TABLE ${table} (x int)`, limits);
+    await scratch.execute(`CREATE TABLE ${table} (x int)`, limits);
 
     const refused = await Promise.allSettled([
-      scratch.run(`INSERT INTO ${table} VALUES (1); COMMIT`, limits),
-      scratch.run(`INSERT INTO ${table} SELECT 1 / 0`, limits),
-      scratch.run(`INSERT INTO ${table} SELECT 1 FROM (SELECT pg_sleep(30)) s`, { timeoutMs: 300 }),
+      scratch.execute(`INSERT INTO ${table} VALUES (1); COMMIT`, limits),
+      scratch.execute(`INSERT INTO ${table} SELECT 1 / 0`, limits),
+      scratch.execute(`INSERT INTO ${table} SELECT 1 FROM (SELECT pg_sleep(30)) s`, { timeoutMs: 300 }),
     ]);
 
     expect(refused.map((one) => (one as { reason?: { code: string } }).reason?.code)).toEqual([
@@ -454,9 +454,11 @@ describe('redshift: a planner schema', () => {
     await scratch.lacking(limits);
     fake.next(undefined, undefined, 'done-then-reset');
 
-    await expect(scratch.run(`CREATE TABLE ${scratch.table('t')} (x int)`, limits)).rejects.toMatchObject({
-      code: 'UNAVAILABLE',
-    });
+    await expect(scratch.execute(`CREATE TABLE ${scratch.table('t')} (x int)`, limits)).rejects.toMatchObject(
+      {
+        code: 'UNAVAILABLE',
+      },
+    );
   });
 
   it('is not complained about when the user may write there and nowhere else', async () => {

@@ -566,7 +566,9 @@ describe('reading only', () => {
     fake.state.script.push([/x/, { columns: [], rows: [] }]);
     const scratch = (await open({ plannerSchema: 'p' })).scratch as Scratch;
 
-    await expect(scratch.run('select x; drop table x', limits)).rejects.toMatchObject({ code: 'SQL_UNSAFE' });
+    await expect(scratch.execute('select x; drop table x', limits)).rejects.toMatchObject({
+      code: 'SQL_UNSAFE',
+    });
   });
 });
 
@@ -861,11 +863,11 @@ describe('the place of ours', () => {
     fake.state.script.push([/^MERGE/, done]);
     fake.state.runsFor = 3;
 
-    await scratch.run('MERGE INTO x', limits);
+    await scratch.execute('MERGE INTO x', limits);
 
     expect(statements()).toEqual(['MERGE INTO x']);
     await expect(
-      scratch.run('MERGE INTO x', { ...limits, signal: AbortSignal.abort() }),
+      scratch.execute('MERGE INTO x', { ...limits, signal: AbortSignal.abort() }),
     ).rejects.toMatchObject({ code: 'CANCELED' });
   });
 

@@ -154,9 +154,9 @@ describe('working in what was delivered', () => {
       );
       const { scratch } = source;
       let ran = 0;
-      const run = scratch?.run;
+      const run = scratch?.execute;
       Object.assign(scratch ?? {}, {
-        run: async (...given: Parameters<NonNullable<typeof run>>) => {
+        execute: async (...given: Parameters<NonNullable<typeof run>>) => {
           if (ran === most) {
             throw new Error('broken off');
           }
@@ -168,7 +168,7 @@ describe('working in what was delivered', () => {
         () => false,
         () => true,
       );
-      Object.assign(scratch ?? {}, { run });
+      Object.assign(scratch ?? {}, { execute: run });
       await settle(syncId);
 
       expect(await told(syncId)).toEqual([
