@@ -4,7 +4,7 @@ import { type KeyPart, sampleRows } from '../../engine/contracts/key-guess.ts';
 import type { Column, Query, Table } from '../../engine/contracts/source.ts';
 import type { Listed } from '../../engine/contracts/table-list.ts';
 import { around, distinct, readColumns } from '../../engine/contracts/wrap.ts';
-import { Broken, placed } from './failure.ts';
+import { Broken, failureOf, placed } from './failure.ts';
 import { isSame, literal, plain, quoted } from './names.ts';
 import type { Place } from './place.ts';
 import { kindOf, lineOf, orderOf, sortOf, textOf } from './text.ts';
@@ -164,13 +164,15 @@ export async function readTo(
   const named = ({ name }: Column): string => `q.${quoted(name)}`;
   const line = lineOf([...key, ...others].map((column) => [column, named(column)]));
   const sort = key.map((column) => sortOf(column, named(column))).join(', ');
-  const text = wrapped(
-    `CREATE OR REPLACE TEMP TABLE lines AS SELECT ${line} AS line FROM`,
-    query.sql,
-    `${sinceOf(query, columns)} ${sort === '' ? '' : `ORDER BY ${sort}`}`,
-  );
-  await tell({ is: 'reading', order: key.map(orderOf) });
-  await connection.run(text);
+  const make = async (order: string): Promise<void> => {
+    const before = `CREATE OR REPLACE TEMP TABLE lines AS SELECT ${line} AS line FROM`;
+    await connection.run(wrapped(before, query.sql, `${sinceOf(query, columns)} ${order}`));
+  };
+  const sorted = sort === '' || (await fits(make(`ORDER BY ${sort}`)));
+  if (sort === '' || !sorted) {
+    await make('');
+  }
+  await tell({ is: 'reading', order: key.map(orderOf), sorted });
   const [[counted] = []] = await rowsOf(connection, 'SELECT CAST(count(*) AS VARCHAR) FROM temp.lines');
   const result = await connection.stream('SELECT line FROM temp.lines');
   let came = 0;
@@ -188,6 +190,19 @@ export async function readTo(
   }
   if (came !== Number(counted)) {
     throw new Broken('lost', `Of ${counted} rows, ${came} were read.`);
+  }
+}
+
+/** False when there is too little memory: DuckDB sorts on disk too, but not rows without end. Those are sorted by us. */
+async function fits(sorting: Promise<void>): Promise<boolean> {
+  try {
+    await sorting;
+    return true;
+  } catch (error) {
+    if (failureOf(error).type === 'Out of Memory') {
+      return false;
+    }
+    throw error;
   }
 }
 

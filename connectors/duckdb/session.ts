@@ -67,7 +67,7 @@ export function createSession(settings: Settings): Session {
         asking.noLonger();
         throw asking.fail(message as Extract<Up, { is: 'failed' }>);
       }
-      return { order: message.order, sorted: true, lines: linesOf(asking) };
+      return { order: message.order, sorted: message.sorted, lines: linesOf(asking) };
     },
     close: async () => {
       const running = await starting?.catch(() => undefined);

@@ -50,7 +50,7 @@ export type Down =
 
 /** What is said while a reading is under way. */
 export type Note =
-  | { readonly is: 'reading'; readonly order: readonly KeyOrder[] }
+  | { readonly is: 'reading'; readonly order: readonly KeyOrder[]; readonly sorted: boolean }
   | { readonly is: 'piece'; readonly bytes: Uint8Array };
 
 /** From the child. `answer`, `end` and `failed` are the last word about a question: by then all is closed. */

@@ -32,6 +32,23 @@ describe('the process of DuckDB', () => {
     }
   });
 
+  it('leaves the sorting to us where it has too little memory for it', async () => {
+    await folder.made('wide.duckdb', 'create table t as select 1 as id');
+    const source = await folder.open({ path: 'wide.duckdb', memoryMb: '250' });
+    const sql =
+      'select i as id, repeat(chr(97 + cast(i % 10 as integer)), 1000) as x from range(600000) r(i)';
+    const query = { sql, key: ['id'], columns: ['x'] };
+
+    const { sorted, order, lines } = await source.read(query, { timeoutMs: 110_000 });
+
+    let bytes = 0;
+    for await (const piece of lines) {
+      bytes += piece.length;
+    }
+    expect([sorted, order]).toEqual([false, ['numeric']]);
+    expect(bytes).toBe(600_000 * 1002 + 3_488_890);
+  }, 120_000);
+
   it('knows nothing of this one, and leaves nothing on the disk when it is killed at its work or closed', async () => {
     await folder.made(
       'big.duckdb',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { duckdb } from '../../connectors/duckdb/index.ts';
 import { type House, sourceContract, type Words } from '../contracts/source.ts';
-import { childrenWith, residentBytes } from '../support/children.ts';
+import { childrenWith } from '../support/children.ts';
 
 const name = (text: string): string => `"${text.replaceAll('"', '""')}"`;
 
@@ -87,8 +87,6 @@ async function start(): Promise<House> {
         }
       },
     },
-    memoryBytes: () =>
-      process.memoryUsage.rss() + children().reduce((sum, pid) => sum + residentBytes(pid), 0),
     traces: async () => (await readdir(folder)).filter((one) => one !== 'warehouse.duckdb'),
     close: () => rm(folder, { recursive: true }),
   };
@@ -99,7 +97,6 @@ sourceContract('DuckDB', {
   dialect: 'duckdb',
   words,
   start,
-  memoryMb: 350,
   attacks: (table) => [
     `COPY ${table} TO '/tmp/pwned.csv'`,
     `COPY (SELECT 1) TO 'pwned.parquet'`,

@@ -14,11 +14,6 @@ export function childrenWith(words: string): readonly number[] {
     });
 }
 
-/** What a process takes up in memory, in bytes. */
-export function residentBytes(pid: number): number {
-  return 1024 * Number(/^VmRSS:\s*(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
-}
-
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
