@@ -71,7 +71,8 @@ module.exports = {
       name: 'pg-in-three-files',
       severity: 'error',
       from: {
-        pathNot: '^engine/store/(db|embedded)\\.ts$|^connectors/(postgres|redshift)/|^test/|^bench/|^engine/demo/',
+        pathNot:
+          '^engine/store/(db|embedded)\\.ts$|^connectors/(postgres|redshift)/|^test/|^bench/|^engine/demo/',
       },
       to: { path: '^node_modules/pg/' },
     },

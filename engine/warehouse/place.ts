@@ -22,7 +22,7 @@ export interface PlaceParts extends ToldParts {
 }
 
 /** Rows from which it costs less to compare in the warehouse, as measured and reckoned in docs/scale.md. */
-export const rowsToCompareInside: Readonly<Partial<Record<Dialect, number>>> = {
+const rowsToCompareInside: Readonly<Partial<Record<Dialect, number>>> = {
   redshift: 1_000_000,
   snowflake: 1_000_000,
   bigquery: 1_000_000,
