@@ -34,7 +34,10 @@ function entryBlocks(row: AuditRow, timeZone: string): readonly Block[] {
   const { at, person, command, subject, outcome, input } = row;
   const when = moment(at, timeZone, { seconds: true });
   const what: Inline[] = [bold(command), ...(subject === null ? [] : [' ', subject])];
-  const changes = differences(row.before ?? undefined, row.after ?? undefined);
+  // What is new, or gone, is named already: all of it would be a wall of settings.
+  const changes = differences(row.before ?? undefined, row.after ?? undefined).filter(
+    ({ path, before, after }) => path !== '' || typeof (after ?? before) !== 'object',
+  );
   const more = changes.length - differencesShown;
   const given = Object.entries(input).filter(([, value]) => value !== subject);
   return [
@@ -55,7 +58,7 @@ function signOf({ kind, outcome }: AuditRow): string {
   if (kind === 'refusal') {
     return '⛔';
   }
-  if (outcome !== 'ok' && kind !== 'decision') {
+  if (outcome !== 'ok' && outcome !== 'made' && kind !== 'decision') {
     return '🔴';
   }
   const signs = { command: '▫️', decision: '⚖️', change: '✏️', run: '▶️' } as const;
