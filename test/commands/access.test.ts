@@ -45,6 +45,10 @@ beforeAll(async () => {
     );
   }
   expect((await destinations.list()).length + (await syncs.list()).length).toBe(9);
+  await app.db.query(
+    `insert into dbt_projects (name, source_id, place, config, secrets, look_at)
+     select 'shop', min(id), 'file', '{}', '', 'infinity' from sources`,
+  );
   dispatch = dispatchOf(app.app);
   viewer = { person: { ...app.by.person, id: 'mia' }, conversation: app.by.conversation };
   const { id } = await app.app.identify(viewer.person);
