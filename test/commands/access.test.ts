@@ -47,7 +47,8 @@ beforeAll(async () => {
   expect((await destinations.list()).length + (await syncs.list()).length).toBe(9);
   await app.db.query(
     `insert into dbt_projects (name, source_id, place, config, secrets, look_at)
-     select 'shop', min(id), 'file', '{}', '', 'infinity' from sources`,
+     select 'shop', min(id), 'file', '{"path": "/shop"}', $1, 'infinity' from sources`,
+    [createVault('k'.repeat(32)).seal({})],
   );
   dispatch = dispatchOf(app.app);
   viewer = { person: { ...app.by.person, id: 'mia' }, conversation: app.by.conversation };
