@@ -21,6 +21,7 @@ export const postgres = defineConnector({
   setup: [
     "Make a role of its own for reading: `create role activate login password '…'`. To write, make another one.",
     'Let the one that reads see what it needs and nothing else: `grant usage on schema public to activate`, then `grant select on …`.',
+    'For tables so large that they are to be compared in the database itself, give the one that reads a schema of its own, and no other right to write: `create schema activate_planner authorization activate`. Name it as the planner schema.',
     'Let the one that writes change the tables it fills and no others: `grant select, insert, update on … to …`, and `delete` where rows are to be removed. It reads them to leave alone what has not changed.',
     'Give each table that is filled a unique index on the columns that find a row, as `create unique index on accounts (email)`. It may not be partial, deferrable or on an expression.',
     'Numbers and times are rounded to what the column holds, as `numeric(10,2)` and `timestamp(0)` do; text that is too long for its column is refused. A field without a value is emptied, unless it is mapped with “ignore nulls”.',
