@@ -93,20 +93,22 @@ describe('sorting lines', () => {
     let most = 0;
     let rows = 0;
     let at = -1;
+    let disorder = 0;
     for await (const part of sortedLines(source, ['numeric'], 4 * 1024 * 1024)) {
       const { heapUsed, arrayBuffers } = process.memoryUsage();
       most = Math.max(most, heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers);
       for (const line of part.toString().split('\n').slice(0, -1)) {
         const key = Number.parseInt(line, 10);
-        expect(key).toBeGreaterThan(at);
+        disorder += key > at ? 0 : 1;
         at = key;
         rows += 1;
       }
     }
 
     expect(rows).toBe(count);
-    // All of it would be 43 MB and as much again.
-    expect(most).toBeLessThan(40e6);
+    expect(disorder).toBe(0);
+    // All of it would be 163 MB.
+    expect(most).toBeLessThan(100e6);
     expect(await leftovers()).toEqual([]);
   });
 
