@@ -70,6 +70,9 @@ export function textOf({ native }: Column, expression: string): string {
   switch (bare(native)) {
     case 'STRING':
       return expression;
+    // By itself it writes “inf” and “nan”.
+    case 'FLOAT64':
+      return `CASE WHEN IS_NAN(${expression}) THEN 'NaN' WHEN IS_INF(${expression}) THEN IF(${expression} > 0, 'Infinity', '-Infinity') ELSE CAST(${expression} AS STRING) END`;
     // %Y would write the year 33 with two digits.
     case 'TIMESTAMP':
       return `FORMAT_TIMESTAMP('%E4Y-%m-%d %H:%M:%E*S+00', ${expression}, 'UTC')`;

@@ -266,7 +266,11 @@ describe('bigquery: a query', () => {
 describe('bigquery: values', () => {
   it.each<[Field, Partial<Column>, string]>([
     [{ name: 'x', type: 'INTEGER' }, { type: 'number', native: 'INT64' }, 'CAST(q.`x` AS STRING)'],
-    [{ name: 'x', type: 'FLOAT' }, { type: 'number', native: 'FLOAT64' }, 'CAST(q.`x` AS STRING)'],
+    [
+      { name: 'x', type: 'FLOAT' },
+      { type: 'number', native: 'FLOAT64' },
+      "CASE WHEN IS_NAN(q.`x`) THEN 'NaN' WHEN IS_INF(q.`x`) THEN IF(q.`x` > 0, 'Infinity', '-Infinity') ELSE CAST(q.`x` AS STRING) END",
+    ],
     [
       { name: 'x', type: 'NUMERIC', precision: '10', scale: '2' },
       { type: 'number', native: 'NUMERIC(10, 2)' },

@@ -27,6 +27,14 @@ export interface Script {
   readonly failing?: Answer;
   /** How often it is not done yet when its rows are asked for. */
   readonly holds?: number;
+  /** Starts it somewhere else, where its rows or its failure come from. */
+  readonly run?: () => Pending;
+}
+
+/** A query that something else carries out; it has no outcome while that is at work. */
+export interface Pending {
+  outcome(): Pick<Script, 'rows' | 'failing'> | undefined;
+  cancel(): void;
 }
 
 export interface FakeJob {
@@ -39,6 +47,7 @@ export interface FakeJob {
     readonly query: Readonly<Record<string, unknown>>;
   };
   readonly location: string;
+  readonly pending: Pending | undefined;
   asked: number;
   canceled: boolean;
 }
@@ -46,7 +55,13 @@ export interface FakeJob {
 export interface BigQueryState {
   /** The JSON file of the key. */
   readonly key: string;
+  /** That of an account that holds none of `permissions`. */
+  readonly readersKey: string;
   readonly scripts: Script[];
+  /** Scripts by the whole statement; they go before the others. */
+  readonly known: Map<string, Script>;
+  /** Is awaited before a request is answered. */
+  ahead: (request: Received) => Promise<void>;
   readonly jobs: Map<string, FakeJob>;
   /** By dataset, the names of tables. */
   readonly datasets: Map<string, string[]>;
@@ -58,6 +73,8 @@ export interface BigQueryState {
   location: string;
   /** Rows that fit into one answer, whatever was asked for. */
   rowsPerPage: number;
+  /** The same for names of tables. */
+  tablesPerPage: number;
   /** Changes an answer with rows, to spoil it; `page` from 1. */
   spoil:
     | ((answer: Readonly<Record<string, unknown>>, page: number) => Readonly<Record<string, unknown>>)
@@ -69,13 +86,15 @@ export type FakeBigQuery = FakeHttp<BigQueryState> & FailsByRoute;
 const project = '/bigquery/v2/projects/:project';
 
 const own = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const reader = 'reader';
+const readersToken = 'token-of-the-reader';
 
 /** The JSON file that Google gives for a key of the service account. */
-export function keyFileOf(key: KeyObject): string {
+export function keyFileOf(key: KeyObject, name = 'activate'): string {
   return JSON.stringify({
     type: 'service_account',
     project_id: 'acme-analytics',
-    client_email: 'activate@acme-analytics.iam.gserviceaccount.com',
+    client_email: `${name}@acme-analytics.iam.gserviceaccount.com`,
     private_key: key.export({ type: 'pkcs8', format: 'pem' }),
   });
 }
@@ -84,7 +103,10 @@ export function keyFileOf(key: KeyObject): string {
 export async function startFakeBigQuery(): Promise<FakeBigQuery> {
   const state: BigQueryState = {
     key: keyFileOf(own.privateKey),
+    readersKey: keyFileOf(own.privateKey, reader),
     scripts: [],
+    known: new Map(),
+    ahead: async () => undefined,
     jobs: new Map(),
     datasets: new Map(),
     described: new Map(),
@@ -92,21 +114,13 @@ export async function startFakeBigQuery(): Promise<FakeBigQuery> {
     permissions: new Set(),
     location: 'EU',
     rowsPerPage: 10_000,
+    tablesPerPage: 2,
     spoil: undefined,
-  };
-  const signedBy = ({ body }: Received): boolean => {
-    const assertion = new URLSearchParams(body.toString()).get('assertion') ?? '';
-    const [header, claims, signature = ''] = assertion.split('.');
-    const bytes = Buffer.from(`${header}.${claims}`);
-    return verify('sha256', bytes, own.publicKey, Buffer.from(signature, 'base64url'));
   };
   return startFakeHttp(
     state,
     {
-      'POST /token': (request) =>
-        signedBy(request)
-          ? { json: { access_token: 'token-1' } }
-          : { status: 400, json: { error: 'invalid_grant' } },
+      'POST /token': grant,
       [`POST ${project}/jobs`]: insert,
       [`GET ${project}/jobs`]: (_, { jobs }) => ({
         json: {
@@ -130,14 +144,27 @@ export async function startFakeBigQuery(): Promise<FakeBigQuery> {
       },
       [`POST ${project}/datasets/:dataset/tables/:table:testIamPermissions`]: (request, { permissions }) => {
         const asked = request.json<{ permissions: string[] }>().permissions;
-        return { json: { permissions: asked.filter((permission) => permissions.has(permission)) } };
+        const held = request.headers['authorization'] === `Bearer ${readersToken}` ? new Set() : permissions;
+        return { json: { permissions: asked.filter((permission) => held.has(permission)) } };
       },
     },
     ({ path, headers }) =>
-      path === '/token' || headers['authorization'] === 'Bearer token-1'
+      path === '/token' || /^Bearer (token-1|token-of-the-reader)$/.test(headers['authorization'] ?? '')
         ? undefined
         : refused(401, 'authError', 'Invalid credentials'),
+    (request) => state.ahead(request),
   );
+}
+
+function grant({ body }: Received): Answer {
+  const assertion = new URLSearchParams(body.toString()).get('assertion') ?? '';
+  const [header, claims = '', signature = ''] = assertion.split('.');
+  const bytes = Buffer.from(`${header}.${claims}`);
+  if (!verify('sha256', bytes, own.publicKey, Buffer.from(signature, 'base64url'))) {
+    return { status: 400, json: { error: 'invalid_grant' } };
+  }
+  const { iss } = JSON.parse(Buffer.from(claims, 'base64url').toString()) as { iss: string };
+  return { json: { access_token: iss.startsWith(`${reader}@`) ? readersToken : 'token-1' } };
 }
 
 /** An answer as BigQuery writes its errors. */
@@ -154,8 +181,8 @@ export function refused(
   };
 }
 
-function scriptFor(statement: string, { scripts }: BigQueryState): Script {
-  const script = scripts.findLast(({ mark }) => statement.includes(mark));
+function scriptFor(statement: string, { known, scripts }: BigQueryState): Script {
+  const script = known.get(statement) ?? scripts.findLast(({ mark }) => statement.includes(mark));
   if (script === undefined) {
     throw new Error(`Nothing is scripted for: ${statement}`);
   }
@@ -196,7 +223,9 @@ function insert(request: Received, state: BigQueryState): Answer {
   if (state.jobs.has(jobId)) {
     return refused(409, 'duplicate', `Already Exists: Job ${jobId}`);
   }
-  state.jobs.set(jobId, { id: jobId, statement, script, configuration, location, asked: 0, canceled: false });
+  const pending = script.run?.();
+  const job = { id: jobId, statement, script, configuration, location, pending, asked: 0, canceled: false };
+  state.jobs.set(jobId, job);
   return { json: { jobReference: { jobId, location }, status: { state: 'RUNNING' } } };
 }
 
@@ -212,6 +241,7 @@ function cancel(request: Received, state: BigQueryState): Answer {
     return refused(404, 'notFound', 'Not found: Job');
   }
   job.canceled = true;
+  job.pending?.cancel();
   return { json: { job: {} } };
 }
 
@@ -225,17 +255,21 @@ function results(request: Received, state: BigQueryState): Answer {
   if (job.canceled) {
     return refused(400, 'stopped', 'Job execution was cancelled: User requested cancellation');
   }
-  if (job.asked <= (script.holds ?? 0)) {
+  const outcome = job.pending === undefined ? script : job.pending.outcome();
+  if (outcome === undefined || job.asked <= (script.holds ?? 0)) {
     return { json: { jobComplete: false } };
   }
   const limit = Number(job.configuration.query['maximumBytesBilled']);
   if ((script.bytes ?? 0) > limit) {
     return refused(400, 'bytesBilledLimitExceeded', `Query exceeded limit for bytes billed: ${limit}.`);
   }
-  if (script.failing !== undefined) {
-    return script.failing;
+  if (outcome.failing !== undefined) {
+    return outcome.failing;
   }
-  const rows = script.rows ?? [];
+  return pageOf(request, outcome.rows ?? [], state);
+}
+
+function pageOf(request: Received, rows: NonNullable<Script['rows']>, state: BigQueryState): Answer {
   const from = Number(request.query.get('pageToken') ?? 0);
   const size = Math.min(Number(request.query.get('maxResults')), state.rowsPerPage);
   const to = Math.min(from + size, rows.length);
@@ -258,9 +292,7 @@ function makeDataset(request: Received, { described, datasets, permissions }: Bi
   return { json: made };
 }
 
-const tablesPerPage = 2;
-
-function tables({ params, query }: Received, { datasets }: BigQueryState): Answer {
+function tables({ params, query }: Received, { datasets, tablesPerPage }: BigQueryState): Answer {
   const names = datasets.get(params['dataset'] ?? '') ?? [];
   if (names.includes('(secret)')) {
     return refused(403, 'accessDenied', 'Access Denied');

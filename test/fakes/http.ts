@@ -72,12 +72,14 @@ export function limited(seconds?: number): Answer {
 
 /**
  * Starts one. Routes are written `POST /lists/:list/members`; `*` at the end of a path stands for the rest of it.
- * `guard` sees every request first and may answer in place of the route, a wrong key with 401 say.
+ * `guard` sees every request first and may answer in place of the route, a wrong key with 401 say. `ahead` is awaited
+ * before a request is answered: handlers find what it has found out elsewhere.
  */
 export async function startFakeHttp<S>(
   state: S,
   routes: Routes<S>,
   guard: (request: Received, state: S) => Answer | undefined = () => undefined,
+  ahead?: (request: Received, state: S) => Promise<void>,
 ): Promise<FakeHttp<S> & FailsByRoute> {
   const requests: Received[] = [];
   const unexpected: string[] = [];
@@ -112,7 +114,12 @@ export async function startFakeHttp<S>(
     }
   };
   const server = createServer((incoming, response) => {
-    receive(incoming).then(
+    const received = async (): Promise<Received> => {
+      const request = await receive(incoming);
+      await ahead?.(request, state);
+      return request;
+    };
+    received().then(
       (request) => {
         requests.push(request);
         const reply = queue.length > 0 ? queue.shift() : (failing(request) ?? standing);

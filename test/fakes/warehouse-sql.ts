@@ -22,6 +22,8 @@ export type Came =
 export interface Running {
   /** Undefined while it runs. */
   came: Came | undefined;
+  /** What it will have come to; never rejects. */
+  readonly done: Promise<Came>;
   cancel(): void;
 }
 
@@ -66,7 +68,6 @@ function run(pool: pg.Pool, statement: string, timeoutMs: number): Running {
   let cancel = (): void => {
     wanted = false;
   };
-  const running: Running = { came: undefined, cancel: () => cancel() };
   const work = async (): Promise<Came> => {
     const client = await pool.connect();
     try {
@@ -96,21 +97,21 @@ function run(pool: pg.Pool, statement: string, timeoutMs: number): Running {
       client.release();
     }
   };
-  work()
-    .catch((error: pg.DatabaseError): Came => {
-      const before = statement.slice(0, Number(error.position ?? 1) - 1).split('\n');
-      const place =
-        error.position === undefined
-          ? undefined
-          : { line: before.length, position: before.at(-1)?.length ?? 0 };
-      return { state: error.code ?? '', message: error.message, place };
-    })
-    .then(
-      (came) => {
-        running.came = came;
-      },
-      () => undefined,
-    );
+  const done = work().catch((error: pg.DatabaseError): Came => {
+    const before = statement.slice(0, Number(error.position ?? 1) - 1).split('\n');
+    const place =
+      error.position === undefined
+        ? undefined
+        : { line: before.length, position: before.at(-1)?.length ?? 0 };
+    return { state: error.code ?? '', message: error.message, place };
+  });
+  const running: Running = { came: undefined, done, cancel: () => cancel() };
+  done.then(
+    (came) => {
+      running.came = came;
+    },
+    () => undefined,
+  );
   return running;
 }
 
