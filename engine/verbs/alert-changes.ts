@@ -11,7 +11,7 @@ import { type AlertSettings, alertSettings } from '../model/alert.ts';
 import type { AlertDetail, AlertDraft } from '../services.ts';
 import { connectionNamed } from '../store/connections.ts';
 import { linkModel } from '../store/dbt.ts';
-import { type Model, modelById, saveModel } from '../store/models.ts';
+import { dropModelIfUnused, type Model, modelById, saveModel } from '../store/models.ts';
 import { insertSync, syncById, syncNamed, syncsOfModel, updateSync } from '../store/syncs.ts';
 import { alertDetail, alertNamed, readersOf } from './describe.ts';
 import type { Examiner } from './examine.ts';
@@ -88,7 +88,7 @@ export async function updateAlert(
   const settings = verified(draft, await examiner.describe(draft.source, draft.sql));
   const detail = await alertDetail(parts, await syncNamed(parts.db, name));
   const { sync, model } = detail;
-  const others = await readersOf(parts, { ...draft, model: model.name });
+  const others = await readersOf(parts, { ...draft, model: draft.model ?? model.name });
   const after = {
     ...detail,
     settings,
@@ -135,7 +135,7 @@ export async function storeAlert(
   await parts.db.transaction(async (sql) => {
     const model = await saveModel(sql, {
       ...asked,
-      name: before?.name ?? draft.model ?? draft.name,
+      name: draft.model ?? before?.name ?? draft.name,
       columns,
     });
     await linkModel(sql, model.id, link);
@@ -154,6 +154,7 @@ export async function storeAlert(
       await insertSync(sql, { ...kept, name, framework: 'notify', createdBy: Number(by.id) });
     } else {
       await updateSync(sql, sync.id, { ...kept, resend: false, anew: false });
+      await dropModelIfUnused(sql, sync.modelId);
     }
     await outdateHolds(sql, await syncsOfModel(sql, model.id), by);
     await record(sql);

@@ -147,7 +147,9 @@ export async function updateSettings(
   const touched = {
     syncs: [
       sync,
-      ...(await readersOf(parts, { ...draft, model: detail.model.name })).filter(({ id }) => id !== sync.id),
+      ...(await readersOf(parts, { ...draft, model: draft.model ?? detail.model.name })).filter(
+        ({ id }) => id !== sync.id,
+      ),
     ],
     before: describedWhole(detail),
     after: describedWhole(after),
@@ -201,7 +203,7 @@ export async function storeSync(
   }
   await parts.db.transaction(async (sql) => {
     const model = await saveModel(sql, {
-      name: before?.name ?? draft.model ?? draft.name,
+      name: draft.model ?? before?.name ?? draft.name,
       sourceId: source.id,
       sql: draft.sql,
       key: draft.key,
@@ -224,6 +226,7 @@ export async function storeSync(
       // Our database keeps the names of settings in an order of its own. Another text is no reason to write to all again.
       const resend = draft.framework !== 'mail' && !isDeepStrictEqual(settings, sync.settings);
       await updateSync(sql, sync.id, { ...kept, resend, anew });
+      await dropModelIfUnused(sql, sync.modelId);
     }
     await outdateHolds(sql, await syncsOfModel(sql, model.id), by);
     await record(sql);

@@ -91,6 +91,33 @@ describe('a file', () => {
     expect((await house.services.documents.plan(yaml)).some(({ action }) => action !== 'none')).toBe(false);
   });
 
+  it('that moves a sync to another model leaves the query that others read as it is', async () => {
+    const { documents, models } = house.services;
+    const queries = async (): Promise<unknown> =>
+      (await models.list()).map(({ name, sql, usedBy }) => [name, sql.trim(), usedBy.toSorted()]).sort();
+    const both = yaml
+      .replace(
+        'syncs:',
+        '  named:\n    source: warehouse\n    key: [id]\n    sql: select * from accounts\nsyncs:',
+      )
+      .replace(
+        'syncs:\n',
+        `syncs:\n${yaml.slice(yaml.indexOf('  contacts:')).replace('contacts:', 'copies:')}`,
+      );
+    await documents.apply(both, house.by);
+    const at = both.lastIndexOf('model: accounts');
+
+    await documents.apply(`${both.slice(0, at)}model: named${both.slice(at + 15)}`, house.by);
+
+    expect(await queries()).toEqual([
+      ['accounts', 'select id, name, email from accounts', ['copies']],
+      ['named', 'select * from accounts', ['contacts']],
+    ]);
+    await documents.apply(yaml, house.by);
+    await house.services.syncs.remove('copies', house.by);
+    expect(await queries()).toEqual([['accounts', 'select id, name, email from accounts', ['contacts']]]);
+  });
+
   it('that is edited shows what differs, and no secret', async () => {
     const { documents } = house.services;
     const differences = async (text: string): Promise<unknown> =>
