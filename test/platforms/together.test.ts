@@ -115,7 +115,11 @@ it('knows the same person on each platform by the address that both vouch for', 
     role: 'admin',
   });
   for (const chat of [slack, mattermost]) {
-    const card = await said(chat, 'data', 'On every platform, whoever has the confirmed address ada@northwind.example is you.');
+    const card = await said(
+      chat,
+      'data',
+      'On every platform, whoever has the confirmed address ada@northwind.example is you.',
+    );
     expect(card.alone).toBe(true);
     expect(card.text).toContain('admin');
   }
