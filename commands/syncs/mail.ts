@@ -3,6 +3,7 @@ import type { Step } from '../../engine/contracts/command.ts';
 import { field, splitMany } from '../../engine/contracts/form.ts';
 import type { Raw } from '../../engine/contracts/refs.ts';
 import type { Column } from '../../engine/contracts/source.ts';
+import { LetterText } from '../../engine/mail/letter.ts';
 import { triggers } from '../../engine/model/alert.ts';
 import { mailSettings } from '../../engine/model/mail.ts';
 import { personalColumns } from '../../engine/personal/columns.ts';
@@ -119,6 +120,18 @@ const letter: Step<Services> = {
       intro: [context('At hand: ', ...columns.flatMap(({ name }) => [code(hole(name)), ' '])), ...more],
       initial: { subject: title, text: message.replaceAll(/ ?\| mention ?/g, ' ') },
     };
+  },
+  check: async (raw, _caller, services) => {
+    const texts = {
+      subject: raw['subject'] ?? '',
+      text: raw['text'] ?? '',
+      ...(await htmlOf(raw, services)),
+      footer: raw['footer'] ?? '',
+      unsubscribeLabel: '',
+    };
+    // Compiling throws at the text that is at fault.
+    new LetterText(texts, await columnsOf(raw, services));
+    return {};
   },
 };
 

@@ -172,13 +172,9 @@ describe('new-mail', () => {
     [3, { ...letter, subject: '{{ name | shout }}' }, 'subject', /shout/],
     [3, { ...letter, html: '<p>{{ naem }}</p>' }, 'html', /Did you mean/],
   ] as const)('says what is wrong in step %i with %j', async (at, answers: Raw, field, sentence) => {
-    let reply = await through('new-mail', [...steps.slice(0, at), answers]);
-    // What a template reads is checked with the whole, at the end of the kind's own steps.
-    for (let more = at + 1; more <= 4 && formOf(reply).errors[field] === undefined; more += 1) {
-      reply = await submit(formOf(reply));
-    }
+    const reply = await through('new-mail', [...steps.slice(0, at), answers]);
 
-    expect(formOf(reply).errors[field] ?? formOf(reply).errors['']).toMatch(sentence);
+    expect(formOf(reply).errors[field]).toMatch(sentence);
   });
 
   it('asks for the number that crosses a line', async () => {
