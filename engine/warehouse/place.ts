@@ -1,5 +1,7 @@
+import { ActivateError } from '../contracts/errors.ts';
 import type { Dialect, Limits } from '../contracts/source.ts';
 import { baseline } from '../planner/plan.ts';
+import { proveSelect } from '../sql/guard.ts';
 import { connectionById } from '../store/connections.ts';
 import type { Snapshots } from '../store/snapshots.ts';
 import { dropState, stateOf, type WarehouseState } from '../store/warehouse-states.ts';
@@ -81,19 +83,24 @@ async function wanted(
   if (scratch.choice === 'automatic' && state === undefined) {
     const from = rowsToCompareInside[source.dialect];
     const isNew = !(await parts.here.has(sync.id));
+    await proveSelect(model.sql, source.dialect);
     if (from === undefined || !isNew || (await source.count(model.sql, limits)) < from) {
       return undefined;
     }
   }
   const lacking = await scratch.lacking(limits);
-  if (lacking.length > 0 && state === undefined) {
-    parts.log.warn(
-      { sync: sync.name, lacking },
-      'rows are compared here: the planner schema can not be used',
-    );
-    return undefined;
+  if (lacking.length === 0) {
+    return { source, scratch };
   }
-  return { source, scratch };
+  if (state !== undefined) {
+    throw new ActivateError(
+      'PERMISSION_DENIED',
+      `What was told of ${sync.name} stands in the planner schema, which can't be used. ${lacking.join(' ')}`,
+      { fix: 'Mend that, or connect the source again and have rows compared here.' },
+    );
+  }
+  parts.log.warn({ sync: sync.name, lacking }, 'rows are compared here: the planner schema can not be used');
+  return undefined;
 }
 
 /** Brings what was told out of the warehouse. */

@@ -40,7 +40,7 @@ function requestOf({ columns, watched }: Asked): PlanRequest {
   return watched === undefined ? request : { ...request, watched };
 }
 
-async function stored(syncId: number, runId: number, shape: Shape, counts: PlanCounts): Promise<Planned> {
+async function stored(runId: number, shape: Shape, counts: PlanCounts): Promise<Planned> {
   const entries: PlanEntry[] = [];
   const chunks: { seq: number; from: number; size: number }[] = [];
   for await (const chunk of yard.plans.read(runId)) {
@@ -48,7 +48,6 @@ async function stored(syncId: number, runId: number, shape: Shape, counts: PlanC
     chunks.push({ seq: chunk.seq, from: entries.length, size: some.length });
     entries.push(...some);
   }
-  expect(syncId).toBeGreaterThan(0);
   return { runId, shape, entries, counts, chunks };
 }
 
@@ -69,7 +68,7 @@ async function planInside(syncId: number, asked: Asked): Promise<Planned> {
   const counts = await plan({ shape, lines, snapshot, everything: asked.everything, write });
   counts.rows += untouched();
   counts.unchanged += untouched();
-  return stored(syncId, runId, shape, counts);
+  return stored(runId, shape, counts);
 }
 
 /** Reads everything and compares it here. */
@@ -85,7 +84,7 @@ async function planHere(syncId: number, asked: Asked, shape: Shape): Promise<Pla
   const snapshot = known === 'none' ? nothing : here.chunks(syncId);
   const write = yard.plans.save.bind(undefined, runId);
   const counts = await plan({ shape, lines, snapshot, everything, write });
-  return stored(syncId, runId, shape, counts);
+  return stored(runId, shape, counts);
 }
 
 type Fate = 'accepted' | 'refused' | 'doubtful';
@@ -181,9 +180,10 @@ async function fill(table: string, rows: readonly Row[]): Promise<void> {
 }
 
 describe('the planner inside the warehouse and the one here', () => {
-  it.each([['i'], ['t'], ['t', 'i'], ['n'], ['c']])(
-    'make the same plan, whatever is there, changes and is refused: key %s %s',
-    async (...key) => {
+  it.each(['i', 't', 't i', 'n', 'c'])(
+    'make the same plan, whatever is there, changes and is refused: key %s',
+    async (names) => {
+      const key = names.split(' ');
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 4 }), async (steps) => {
           const table = `public.rows_${key.join('_')}`;

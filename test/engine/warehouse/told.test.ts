@@ -339,4 +339,20 @@ describe('a planner schema that can not be used', () => {
     expect(await yard.told.inside(jobOf(await yard.newSync()), limits)).toBeUndefined();
     await yard.sql('drop table public.theirs');
   });
+
+  it('stops a sync whose rows were told there, before its query runs, and says what to mend', async () => {
+    await fill(3);
+    const syncId = await yard.newSync();
+    await delivered(syncId);
+    await yard.sql('create table public.theirs (id int)');
+    await yard.sql(`grant insert on public.theirs to ${yard.role}`);
+
+    await expect(planned(syncId)).rejects.toMatchObject({
+      code: 'PERMISSION_DENIED',
+      message: expect.stringContaining('can change data outside'),
+    });
+
+    await yard.sql('drop table public.theirs');
+    expect((await planned(syncId)).entries).toEqual([]);
+  });
 });
