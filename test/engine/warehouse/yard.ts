@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { postgres } from '../../../connectors/postgres/index.ts';
 import { Connections } from '../../../engine/connections.ts';
+import type { Connector } from '../../../engine/contracts/connector.ts';
 import type { Db } from '../../../engine/contracts/db.ts';
 import type { Raw } from '../../../engine/contracts/refs.ts';
 import type { Source } from '../../../engine/contracts/source.ts';
@@ -33,7 +34,7 @@ export interface Yard {
 
 export const schema = 'activate_planner';
 
-export async function startYard(change: Raw = {}): Promise<Yard> {
+export async function startYard(change: Raw = {}, connector: Connector = postgres): Promise<Yard> {
   const fresh: FreshDb = await freshDb();
   const { db } = fresh;
   const role = `reader_${randomUUID().replaceAll('-', '').slice(0, 12)}`;
@@ -55,7 +56,7 @@ export async function startYard(change: Raw = {}): Promise<Yard> {
   };
   const vault = createVault('a key for tests only');
   const connections = new Connections({
-    connectors: [postgres],
+    connectors: [connector],
     vault,
     now: () => new Date(),
     httpFor: () => ({ send: () => Promise.reject(new Error('no web here')), close: async () => undefined }),
@@ -66,7 +67,7 @@ export async function startYard(change: Raw = {}): Promise<Yard> {
     const { password = '', ...config } = given;
     const secrets = vault.seal({ password });
     return saveConnection(db, {
-      connector: 'postgres',
+      connector: connector.id,
       config,
       secrets,
       createdBy: null,
