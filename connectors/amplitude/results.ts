@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 const success = z.object({ code: z.literal(200) });
 
@@ -43,7 +44,7 @@ export function verdictsOf(answer: HttpAnswer, sent: readonly About[]): Readonly
     }
     return new Map(sent.map((_, at) => [at, { state: 'ok' }]));
   }
-  const said = refusal.safeParse(jsonIn(answer)).data;
+  const said = jsonAs(answer.text, refusal);
   const verdicts =
     said === undefined || said.missing_field !== '' || ![400, 429].includes(answer.status)
       ? new Map<number, Outcome>()
@@ -134,12 +135,4 @@ function refusedAsAWhole(
   return isOfEvents
     ? new ActivateError('ROW_REJECTED', `Amplitude refuses this.${words === '' ? '' : ` It says: ${words}`}`)
     : errorOf(answer, 'Amplitude', words);
-}
-
-function jsonIn({ text }: HttpAnswer): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

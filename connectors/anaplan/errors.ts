@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 const problemShape = z.object({ status: z.object({ message: z.string().catch('') }).catch({ message: '' }) });
 
@@ -9,7 +10,7 @@ const busyWaitMs = 60_000;
 
 /** What an answer that is not 2xx means. `rows`: values of rows that are in the request. */
 export function failureOf(answer: HttpAnswer, rows: unknown): ActivateError {
-  const says = theirWords(wordsIn(answer), rows);
+  const says = theirWords(jsonAs(answer.text, problemShape)?.status.message ?? '', rows);
   switch (answer.status) {
     case 400:
     case 413:
@@ -36,15 +37,6 @@ export function failureOf(answer: HttpAnswer, rows: unknown): ActivateError {
       );
     default:
       return errorOf(answer, 'Anaplan', says);
-  }
-}
-
-function wordsIn({ text }: HttpAnswer): string {
-  try {
-    return problemShape.parse(JSON.parse(text)).status.message;
-  } catch {
-    // A proxy in between answers with a page of its own.
-    return '';
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 const body = z.object({ errors: z.array(z.object({ message: z.string() })) });
 
@@ -36,10 +37,6 @@ export function signInRefusal(answer: HttpAnswer): ActivateError {
 }
 
 function saidIn({ text }: HttpAnswer): string {
-  try {
-    const { errors } = body.parse(JSON.parse(text));
-    return errors.map(({ message }) => message).join(' ');
-  } catch {
-    return '';
-  }
+  const { errors } = jsonAs(text, body) ?? { errors: [] };
+  return errors.map(({ message }) => message).join(' ');
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 /** An object of a request to `/users/track`, and the list of the request that it belongs to. */
 export interface Tracked {
@@ -49,7 +50,11 @@ const unclear: Outcome = {
 
 function reportIn(answer: HttpAnswer, all: readonly Tracked[], now: Date): Report {
   const { ok, status } = answer;
-  const said = ok || status === 400 ? report.safeParse(ok ? answer.json() : jsonIn(answer)).data : undefined;
+  const said = ok
+    ? report.safeParse(answer.json()).data
+    : status === 400
+      ? jsonAs(answer.text, report)
+      : undefined;
   if (said !== undefined) {
     return said;
   }
@@ -83,10 +88,7 @@ function reasonsIn(
 /** `sent`: what rows had to do with the request, any of which may be why it is refused. */
 export function errorIn(answer: HttpAnswer, sent: unknown, now: Date): ActivateError {
   const { status } = answer;
-  const words = theirWords(
-    z.object({ message: z.string() }).safeParse(jsonIn(answer)).data?.message ?? '',
-    sent,
-  );
+  const words = theirWords(jsonAs(answer.text, z.object({ message: z.string() }))?.message ?? '', sent);
   const says = words === '' ? '' : ` It says: ${words}`;
   // An unknown key is 404 as well, and so is every key at another instance.
   if (status === 401 || status === 404) {
@@ -112,12 +114,4 @@ function waitIn({ headers, retryAfterMs }: HttpAnswer, now: Date): number | unde
     return after === undefined ? retryAfterMs : after * 1000;
   }
   return reset > 1e9 ? Math.max(0, reset * 1000 - now.getTime()) : reset * 1000;
-}
-
-function jsonIn({ text }: HttpAnswer): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Of the Graph API and the Marketing API. */
@@ -43,7 +44,7 @@ export function openGraph(login: Login, { http }: ConnectorContext): Graph {
         timeoutMs: 120_000,
       });
       // Looked for first: some errors come with status 200.
-      const refusal = refusalIn(answer.text);
+      const refusal = jsonAs(answer.text, refusalShape)?.error;
       if (refusal !== undefined) {
         const { code, error_subcode: subcode } = refusal;
         return { code, subcode, error: refusalOf(refusal, answer, request.json) };
@@ -84,14 +85,6 @@ const refusalShape = z.object({
   }),
 });
 type Refusal = z.output<typeof refusalShape>['error'];
-
-function refusalIn(text: string): Refusal | undefined {
-  try {
-    return refusalShape.safeParse(JSON.parse(text)).data?.error;
-  } catch {
-    return undefined;
-  }
-}
 
 interface Meaning {
   readonly code: ErrorCode;
@@ -198,14 +191,10 @@ const usageShape = z.record(
 
 /** The longest wait in `X-Business-Use-Case-Usage`, which counts it in minutes. Facebook sends no `Retry-After`. */
 function regainMs({ headers }: HttpAnswer): number | undefined {
-  try {
-    const usage = usageShape.parse(JSON.parse(headers['x-business-use-case-usage'] ?? '{}'));
-    const minutes = Object.values(usage).flatMap((uses) =>
-      uses.map((use) => use.estimated_time_to_regain_access),
-    );
-    const longest = Math.max(0, ...minutes);
-    return longest === 0 ? undefined : longest * 60_000;
-  } catch {
-    return undefined;
-  }
+  const usage = jsonAs(headers['x-business-use-case-usage'] ?? '', usageShape) ?? {};
+  const minutes = Object.values(usage).flatMap((uses) =>
+    uses.map((use) => use.estimated_time_to_regain_access),
+  );
+  const longest = Math.max(0, ...minutes);
+  return longest === 0 ? undefined : longest * 60_000;
 }

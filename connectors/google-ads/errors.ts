@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 import { type HttpAnswer, errorOf as plainErrorOf, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 /** An error of a Google interface, as much of it as is gone by. */
 export interface Refusal {
@@ -53,12 +54,7 @@ const nothing: Refusal = {
 
 /** Nothing is in what a proxy answers with. */
 export function refusalIn(text: string): Refusal {
-  let parsed: z.output<typeof shape> | undefined;
-  try {
-    parsed = shape.safeParse(JSON.parse(text)).data;
-  } catch {
-    return nothing;
-  }
+  const parsed = jsonAs(text, shape);
   if (parsed === undefined) {
     return nothing;
   }

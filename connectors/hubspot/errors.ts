@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 const listed = z.record(z.string(), z.unknown()).catch({});
 
@@ -97,13 +98,7 @@ function refused(answer: HttpAnswer, refusal: Refusal, rows: unknown, says: stri
 }
 
 export function refusalIn({ text }: HttpAnswer): Refusal {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // A proxy in between answers with a page of its own.
-  }
-  return refusalShape.safeParse(body).data ?? refusalShape.parse({});
+  return jsonAs(text, refusalShape) ?? refusalShape.parse({});
 }
 
 interface Fault {
@@ -128,13 +123,8 @@ function faultsIn({ message, errors }: Refusal): readonly Fault[] {
 
 function quotedFaults(message: string): readonly Fault[] {
   const quoted = /Property values were not valid: (\[[\s\S]*\])/.exec(message)?.[1];
-  try {
-    return faults
-      .parse(JSON.parse(quoted ?? '[]'))
-      .map(({ name, error: code, message: says }) => ({ name, code, message: says }));
-  } catch {
-    return [];
-  }
+  const found = jsonAs(quoted ?? '[]', faults) ?? [];
+  return found.map(({ name, error: code, message: says }) => ({ name, code, message: says }));
 }
 
 function wordsOf(refusal: Refusal, rows: unknown): string {

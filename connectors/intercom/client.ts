@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Sent with each call: without it the default of the workspace decides what answers look like. */
@@ -80,13 +81,7 @@ export interface Refusal {
 }
 
 export function refusalIn({ text }: HttpAnswer): Refusal {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // A proxy in between answers with a page of its own.
-  }
-  const [first] = refusals.safeParse(body).data?.errors ?? [];
+  const [first] = jsonAs(text, refusals)?.errors ?? [];
   return { code: first?.code ?? '', message: first?.message ?? '', field: first?.field ?? undefined };
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 import type { Identifier, Who } from './config.ts';
 
 const names = z.array(z.string()).nullish();
@@ -135,7 +136,7 @@ const problem = z.object({
  */
 export function errorIn(answer: HttpAnswer, sent: unknown): ActivateError {
   const { status } = answer;
-  const { msg, code, params } = problem.safeParse(jsonIn(answer)).data ?? { msg: '', code: '' };
+  const { msg, code, params } = jsonAs(answer.text, problem) ?? { msg: '', code: '' };
   const words = theirWords(msg, sent);
   const says = words === '' ? '' : ` It says: ${words}`;
   if (status === 400 && msg.includes('error.lists.invalidListId')) {
@@ -170,12 +171,4 @@ export function errorIn(answer: HttpAnswer, sent: unknown): ActivateError {
         fix: 'See that it is a server-side key without JWT, of the data center that you chose, and connect again: /activate connect.',
       })
     : errorOf(answer, 'Iterable', words);
-}
-
-function jsonIn({ text }: HttpAnswer): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 const body = z.object({
   errorMessages: z.array(z.string()).default([]),
@@ -16,7 +17,7 @@ export function refusalOf(answer: HttpAnswer, sent: unknown, now: Date): Activat
   if (stranger !== undefined || answer.ok) {
     return stranger;
   }
-  const { errorMessages, errors } = saidIn(answer);
+  const { errorMessages, errors } = jsonAs(answer.text, body) ?? { errorMessages: [], errors: {} };
   const fields = Object.fromEntries(
     Object.entries(errors).map(([name, words]) => [name, theirWords(words, sent)]),
   );
@@ -76,14 +77,6 @@ function limitIn({ headers }: HttpAnswer): string {
       return 'What the hour allows is used up.';
     default:
       return '';
-  }
-}
-
-function saidIn({ text }: HttpAnswer): z.output<typeof body> {
-  try {
-    return body.parse(JSON.parse(text));
-  } catch {
-    return { errorMessages: [], errors: {} };
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Of the Marketing API. */
@@ -61,17 +62,9 @@ export function openEndpoint(login: Login, { http }: ConnectorContext): Endpoint
 
 const problemShape = z.object({ title: z.string().default(''), detail: z.string().default('') });
 
-function problemIn({ text }: HttpAnswer): z.output<typeof problemShape> | undefined {
-  try {
-    return problemShape.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-}
-
 /** 403 without a word is how Mailchimp throttles at the edge; with one it is about rights. */
 function errorIn(answer: HttpAnswer, { json: sent, people }: Asked): ActivateError {
-  const problem = problemIn(answer);
+  const problem = jsonAs(answer.text, problemShape);
   if (answer.status === 403 && problem === undefined) {
     return new ActivateError('RATE_LIMITED', 'Mailchimp asks for a pause (status 403 without a reason).', {
       ...(answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs }),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 /** Something that went wrong, by Microsoft's number and name of it. */
 export const problem = z.object({
@@ -24,12 +25,7 @@ const faultShape = z.object({
 
 /** A fault about the request as a whole, whatever the status of the answer. */
 export function faultIn(text: string): Fault | undefined {
-  let parsed: z.output<typeof faultShape> | undefined;
-  try {
-    parsed = faultShape.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+  const parsed = jsonAs(text, faultShape);
   const problems = [...(parsed?.Errors ?? []), ...(parsed?.OperationErrors ?? [])];
   return problems.length === 0 ? undefined : { problems, trackingId: parsed?.TrackingId ?? undefined };
 }

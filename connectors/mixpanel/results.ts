@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 /** What an import says of itself, with status 200 or 400. */
 const report = z
@@ -49,20 +50,23 @@ export function mustKnowUs(answer: HttpAnswer): void {
 
 function reportIn(answer: HttpAnswer, sent: readonly unknown[]): Report {
   const { ok, status } = answer;
-  const said = ok ? answer.json() : jsonIn(answer);
-  const read = ok || status === 400 ? report.safeParse(said) : undefined;
-  if (read?.success === true) {
-    return read.data;
+  const said = ok
+    ? report.safeParse(answer.json()).data
+    : status === 400
+      ? jsonAs(answer.text, report)
+      : undefined;
+  if (said !== undefined) {
+    return said;
   }
   if (ok) {
     throw new ActivateError('OUTCOME_UNKNOWN', 'Mixpanel does not say what it stored.');
   }
-  throw refusalOf(answer, said, sent);
+  throw refusalOf(answer, sent);
 }
 
 // Errors -------------------------------------------------------------------------------------------------------------
 
-function refusalOf(answer: HttpAnswer, said: unknown, sent: readonly unknown[]): ActivateError {
+function refusalOf(answer: HttpAnswer, sent: readonly unknown[]): ActivateError {
   if (answer.status === 401) {
     return new ActivateError(
       'AUTH_REJECTED',
@@ -75,14 +79,6 @@ function refusalOf(answer: HttpAnswer, said: unknown, sent: readonly unknown[]):
   if (answer.status === 413) {
     return new ActivateError('ROW_REJECTED', 'Mixpanel finds this too large.');
   }
-  const words = z.object({ error: z.string() }).safeParse(said).data?.error ?? '';
+  const words = jsonAs(answer.text, z.object({ error: z.string() }))?.error ?? '';
   return errorOf(answer, 'Mixpanel', theirWords(words, sent));
-}
-
-function jsonIn({ text }: HttpAnswer): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 const detailShape = z.object({
   detail: z.string().catch(''),
@@ -23,13 +24,7 @@ export interface Problem {
 
 /** Nothing in it is promised to be there. */
 export function problemIn({ text }: HttpAnswer): Problem {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // A proxy in between answers with a page of its own.
-  }
-  const problem = problemShape.safeParse(body).data ?? problemShape.parse({});
+  const problem = jsonAs(text, problemShape) ?? problemShape.parse({});
   const details = problem['o:errorDetails'];
   const [first] = details;
   // `$.email`, or `item.items[0].quantity`: the field of the record is what comes first.

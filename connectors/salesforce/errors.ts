@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import type { Operation, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 /** What Salesforce says about one row or one request. */
 export interface Refusal {
@@ -25,8 +27,8 @@ const concurrentWaitMs = 30_000;
 
 /** What an answer that is not 2xx means for the batch as a whole. `sent` is the body that it answers. */
 export function failureOf(answer: HttpAnswer, sent: string | undefined): ActivateError {
-  const { code, message } = refusalsOf(parsed(answer.text))[0] ?? { code: '', message: '' };
-  const says = theirWords(message, sent === undefined ? undefined : parsed(sent));
+  const { code, message } = refusalsOf(jsonAs(answer.text, z.unknown()))[0] ?? { code: '', message: '' };
+  const says = theirWords(message, jsonAs(sent ?? '', z.unknown()));
   switch (code) {
     case 'REQUEST_LIMIT_EXCEEDED':
     case 'EXCEEDEDQUOTA':
@@ -85,13 +87,18 @@ function limitReached(message: string): ActivateError {
   );
 }
 
+const tokenRefusal = z.object({
+  error: z
+    .string()
+    .regex(/^[a-z_]{1,40}$/)
+    .catch(''),
+  error_description: z.string().catch(''),
+});
+
 /** Without what the answer says: it may quote the request, and that holds the secret. */
 export function tokenFailureOf(answer: HttpAnswer): ActivateError {
-  const body = parsed(answer.text) as
-    | { readonly error?: unknown; readonly error_description?: unknown }
-    | undefined;
-  const code = typeof body?.error === 'string' && /^[a-z_]{1,40}$/.test(body.error) ? body.error : '';
-  const words = String(body?.error_description ?? '');
+  const { error: code, error_description: words } =
+    jsonAs(answer.text, tokenRefusal) ?? tokenRefusal.parse({});
   if (/already being processed|expired authorization code/i.test(words)) {
     // Somebody else gets a token with the same key at this very moment.
     return new ActivateError('UNAVAILABLE', 'Salesforce is still busy with another request for a token.');
@@ -216,12 +223,4 @@ export function bulkRefusalOf(text: string): Refusal {
   const [, code = '', message = '', fields = ''] =
     /^(\w+)\s*:([\s\S]*?)(?::([^:]*)--)?$/.exec(text.trim()) ?? [];
   return { code, message, fields: fields.split(/[\s,]+/).filter((name) => name !== '') };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

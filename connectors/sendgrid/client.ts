@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Of the Web API. */
@@ -68,14 +69,9 @@ const refusalShape = z.object({
   errors: z.array(z.object({ message: z.string().default(''), field: z.string().nullish() })),
 });
 
-/** Nothing is in what a proxy answers with. */
 function complaintsIn(text: string): readonly Complaint[] {
-  try {
-    const parsed = refusalShape.safeParse(JSON.parse(text)).data;
-    return (parsed?.errors ?? []).map(({ message, field }) => ({ message, field: field ?? '' }));
-  } catch {
-    return [];
-  }
+  const { errors } = jsonAs(text, refusalShape) ?? { errors: [] };
+  return errors.map(({ message, field }) => ({ message, field: field ?? '' }));
 }
 
 /** How its sentences are told, without what was sent. */

@@ -8,6 +8,7 @@ import {
   theirWords,
   withToken,
 } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
 import type { Login } from './config.ts';
 import { faultIn, textsIn, withSoap } from './envelope.ts';
@@ -104,20 +105,11 @@ const refusalShape = z.object({
 });
 type Refusal = z.output<typeof refusalShape>;
 
-/** Nothing is in what a proxy answers with. */
-function refusalIn(text: string): Refusal {
-  try {
-    return refusalShape.safeParse(JSON.parse(text)).data ?? { message: '' };
-  } catch {
-    return { message: '' };
-  }
-}
-
 const aggregate = 10006;
 const noRight = 20002;
 
 function errorIn(answer: HttpAnswer, sent: unknown): ActivateError {
-  const refusal = refusalIn(answer.text);
+  const refusal: Refusal = jsonAs(answer.text, refusalShape) ?? { message: '' };
   const { message, errorcode: code, retryAfter, additionalErrors, resultMessages } = refusal;
   const parts = [
     message,

@@ -8,6 +8,7 @@ import {
   theirWords,
   withToken,
 } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 import type { Login } from './config.ts';
@@ -124,17 +125,11 @@ const partShape = z.object({
 
 /** Of the whole request, or of the first thing in it that was refused. */
 function refusalIn(text: string, of: Asked['of']): Refusal | undefined {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const whole = wholeShape.safeParse(body).data;
+  const whole = jsonAs(text, wholeShape);
   if (whole !== undefined) {
     return { code: whole.error_code, says: whole.debug_message };
   }
-  const parts = z.object({ [of]: z.array(z.unknown()) }).safeParse(body).data?.[of] ?? [];
+  const parts = jsonAs(text, z.object({ [of]: z.array(z.unknown()) }))?.[of] ?? [];
   const part = parts.map((one) => partShape.safeParse(one).data).find((one) => one !== undefined);
   return part === undefined ? undefined : { code: '', says: part.sub_request_error_reason };
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Of the API for Business. */
@@ -31,7 +32,7 @@ export function openClient(login: Login, { http }: ConnectorContext): Client {
         timeoutMs: 60_000,
       });
       // Looked for first: refusals come with status 200.
-      const refusal = refusalIn(answer.text);
+      const refusal = jsonAs(answer.text, refusalShape);
       if (refusal !== undefined) {
         throw errorIn(refusal, answer, [request.json, login.token]);
       }
@@ -62,14 +63,6 @@ const refusalShape = z.object({
   request_id: z.string().default(''),
 });
 type Refusal = z.output<typeof refusalShape>;
-
-function refusalIn(text: string): Refusal | undefined {
-  try {
-    return refusalShape.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-}
 
 interface Meaning {
   readonly code: ErrorCode;

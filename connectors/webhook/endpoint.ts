@@ -1,7 +1,9 @@
 import { createHash, createHmac } from 'node:crypto';
+import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 import type { Settings } from './config.ts';
 
 /** What is sent: `type` says what it is about. */
@@ -140,10 +142,6 @@ function saidIn({ headers, text }: HttpAnswer): string {
   if (type.startsWith('text/plain')) {
     return text;
   }
-  try {
-    const { error, message, detail } = JSON.parse(text) as Readonly<Record<string, unknown>>;
-    return String([error, message, detail].find((said) => typeof said === 'string') ?? '');
-  } catch {
-    return '';
-  }
+  const { error, message, detail } = jsonAs(text, z.looseObject({})) ?? {};
+  return String([error, message, detail].find((said) => typeof said === 'string') ?? '');
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { jsonAs } from '../../engine/contracts/json.ts';
 
 /** `error` is a word (RecordInvalid) or, in older answers, an object with a title and a message. */
 const body = z.object({
@@ -14,7 +15,7 @@ const body = z.object({
 
 /** What an answer that is not 2xx means. `sent` is what was to be written: a refusal is about it, and does not repeat it. */
 export function refusalOf(answer: HttpAnswer, sent: unknown): ActivateError {
-  const { error, description, details } = saidIn(answer);
+  const { error, description, details } = jsonAs(answer.text, body) ?? body.parse({});
   if (error === 'IdempotentRequestError') {
     return new ActivateError(
       'OUTCOME_UNKNOWN',
@@ -63,14 +64,6 @@ export function signInRefusal(answer: HttpAnswer): ActivateError {
         },
       )
     : errorOf(answer, 'Zendesk');
-}
-
-function saidIn({ text }: HttpAnswer): z.output<typeof body> {
-  try {
-    return body.parse(JSON.parse(text));
-  } catch {
-    return { error: '', description: '', details: {} };
-  }
 }
 
 export function hasCode(thrown: unknown, ...codes: readonly ErrorCode[]): thrown is ActivateError {

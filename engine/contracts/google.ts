@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
+import { jsonAs } from './json.ts';
 import { type Grant, privateKeyIn, signedToken } from './oauth.ts';
 
 /** A service account of Google Cloud, as the JSON file of its key has it. */
@@ -19,14 +20,11 @@ const keyFile = z.object({
 
 /** The service account in the text of such a file; undefined when there is none. */
 export function serviceAccountIn(text: string): ServiceAccount | undefined {
-  try {
-    const { client_email: email, private_key: pem, project_id: project } = keyFile.parse(JSON.parse(text));
-    const key = privateKeyIn(pem);
-    return key === undefined ? undefined : { email, key, project };
-  } catch {
-    // What is thrown may quote the key.
-    return undefined;
-  }
+  const found = jsonAs(text, keyFile);
+  const key = found === undefined ? undefined : privateKeyIn(found.private_key);
+  return found === undefined || key === undefined
+    ? undefined
+    : { email: found.client_email, key, project: found.project_id };
 }
 
 /** The longest that Google takes. */

@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { jsonAs } from '../../engine/contracts/json.ts';
+
+const shape = z.object({ message: z.string(), code: z.number().default(0) });
+
+describe('jsonAs', () => {
+  it('reads what is of the shape, and leaves out the rest', () => {
+    expect(jsonAs('{"message": "No.", "more": [1]}', shape)).toEqual({ message: 'No.', code: 0 });
+  });
+
+  it.each(['', '<html>Bad Gateway</html>', '{"message": "No."', '{"message": 7}', 'null'])(
+    'knows that %o is something else',
+    (text) => {
+      expect(jsonAs(text, shape)).toBeUndefined();
+    },
+  );
+});
