@@ -1,5 +1,6 @@
+import { inTheClear } from '../../engine/contracts/database-login.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { isLocal, type Login } from './config.ts';
+import type { Login } from './config.ts';
 import type { Row } from './session.ts';
 
 /** Whoever can ask the server a question. */
@@ -45,12 +46,6 @@ async function proveVersion(link: Asking): Promise<Version> {
     });
   }
   return { isMaria, readOnly: readOnly === '1' };
-}
-
-function inTheClear(login: Login): readonly string[] {
-  return login.tls === 'off' && !isLocal(login.host)
-    ? ['The connection is not encrypted: whoever is on the way can read rows and password.']
-    : [];
 }
 
 /** What is needed to read, or gives nothing away. */

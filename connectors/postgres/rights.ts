@@ -1,5 +1,6 @@
 import type { PartName } from '../../engine/contracts/connector.ts';
-import { isLocal, type Login } from './config.ts';
+import { inTheClear } from '../../engine/contracts/database-login.ts';
+import type { Login } from './config.ts';
 import type { Reader } from './session.ts';
 
 interface Right {
@@ -88,8 +89,5 @@ export async function warningsOf(
   const rights = [...excess, ...(use === 'source' ? writing(ours) : lacking)];
   const { rows } = await reader.ask(`SELECT ${rights.map((right) => `(${right.sql})::text`).join(', ')}`);
   const warnings = rights.filter((_, i) => rows[0]?.[i] === 'true').map((right) => right.warning);
-  if (login.tls === 'off' && !isLocal(login.host)) {
-    warnings.push('The connection is not encrypted: whoever is on the way can read rows and password.');
-  }
-  return warnings;
+  return [...warnings, ...inTheClear(login)];
 }

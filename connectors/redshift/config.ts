@@ -1,14 +1,8 @@
 import type { ClientConfig } from 'pg';
+import { type DatabaseLogin, portField, tlsField, usualTls } from '../../engine/contracts/database-login.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import { invalidIn } from '../../engine/contracts/login.ts';
 import { scratchFields } from '../../engine/contracts/scratch.ts';
-
-const tlsChoices = {
-  off: 'Off',
-  require: 'Encrypted',
-  verify: 'Encrypted and verified',
-} as const;
-type Tls = keyof typeof tlsChoices;
 
 /** What a connection needs. */
 export const config = {
@@ -18,9 +12,7 @@ export const config = {
     placeholder: 'acme.abc123.eu-central-1.redshift.amazonaws.com:5439/dev',
     help: 'Of the cluster or the serverless workgroup, as the AWS console shows it; port and database may be in it.',
   }),
-  port: field.optional(
-    field.number({ label: 'Port', min: 1, max: 65535, whole: true, help: 'Leave it empty for 5439.' }),
-  ),
+  port: portField(5439),
   database: field.optional(
     field.text({ label: 'Database', placeholder: 'dev', help: 'Leave it empty if the endpoint ends in it.' }),
   ),
@@ -29,13 +21,7 @@ export const config = {
     help: 'Use a database user of its own, with the rights that it needs here and no others.',
   }),
   password: field.secret({ label: 'Password' }),
-  tls: field.optional(
-    field.choice({
-      label: 'Encryption (TLS)',
-      help: 'Leave it empty to encrypt unless the database is on this very machine.',
-      of: tlsChoices,
-    }),
-  ),
+  tls: tlsField,
   queryGroup: field.optional(
     field.text({
       label: 'Query group',
@@ -47,13 +33,8 @@ export const config = {
 };
 
 /** Where and as whom to connect, in full. */
-export interface Login {
-  readonly host: string;
-  readonly port: number;
-  readonly database: string;
-  readonly user: string;
+export interface Login extends DatabaseLogin {
   readonly password: string;
-  readonly tls: Tls;
   readonly queryGroup: string | undefined;
   readonly plannerSchema: string | undefined;
 }
@@ -97,7 +78,7 @@ export function loginOf(values: Values<typeof config>): Login {
     database,
     user: values.user,
     password: values.password,
-    tls: values.tls ?? (isLocal(host) ? 'off' : 'require'),
+    tls: values.tls ?? usualTls(host),
     queryGroup,
     plannerSchema,
   };
@@ -121,11 +102,6 @@ export function clientConfig(login: Login, applicationName: string): ClientConfi
     // Every value stays the text that was sent.
     types: { getTypeParser: () => (text: unknown) => text },
   } as ClientConfig;
-}
-
-/** Whether the traffic stays on this machine. */
-export function isLocal(host: string): boolean {
-  return host === 'localhost' || /^127\./.test(host);
 }
 
 const invalid = invalidIn(config);

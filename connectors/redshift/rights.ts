@@ -1,5 +1,6 @@
+import { inTheClear } from '../../engine/contracts/database-login.ts';
 import { fullName, ofPeople } from './catalog.ts';
-import { isLocal, type Login } from './config.ts';
+import type { Login } from './config.ts';
 import type { Reader } from './session.ts';
 
 interface Right {
@@ -18,9 +19,7 @@ export async function warningsOf(reader: Reader, login: Login): Promise<readonly
     `SELECT ${rights.map(({ sql }) => `CASE WHEN ${sql} THEN 'true' ELSE 'false' END`).join(', ')}`,
   );
   const warnings = rights.filter((_, at) => rows[0]?.[at] === 'true').map(({ warning }) => warning);
-  return login.tls === 'off' && !isLocal(login.host)
-    ? [...warnings, 'The connection is not encrypted: whoever is on the way can read rows and password.']
-    : warnings;
+  return [...warnings, ...inTheClear(login)];
 }
 
 /** The planner schema is ours to write. */

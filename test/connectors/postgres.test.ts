@@ -588,6 +588,12 @@ describe('when the connection fails', () => {
     },
   );
 
+  it('says that an sslmode is none', async () => {
+    const error = await open('postgres://a:s3cret@b/c?sslmode=some').catch((thrown: unknown) => thrown);
+
+    expect(error).toMatchObject({ message: 'The connection URL has an unknown sslmode.' });
+  });
+
   it.each(['running', 'idle'])('survives the end of a connection that is %s', async (state) => {
     const other = await openWith({ ...nothing, url: fresh.url }, `victim-${state}`);
     const sql = "select i as id, repeat('x', 200) as x from generate_series(1, 300000) i";
