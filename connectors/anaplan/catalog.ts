@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { nothingOn } from '../../engine/contracts/thrown.ts';
 import type { Client } from './client.ts';
 
 /** A list with its properties. */
@@ -88,12 +89,7 @@ export function openCatalog(client: Client): Catalog {
 
 /** Lists and modules are for Workspace Administrators: others have imports only. */
 async function unlessHidden<T>(asked: Promise<readonly T[]>): Promise<readonly T[]> {
-  return asked.catch((error: unknown) => {
-    if (error instanceof ActivateError && /^(?:PERMISSION_DENIED|NOT_FOUND)$/.test(error.code)) {
-      return [];
-    }
-    throw error;
-  });
+  return (await asked.catch(nothingOn('PERMISSION_DENIED', 'NOT_FOUND'))) ?? [];
 }
 
 type Signal = AbortSignal | undefined;

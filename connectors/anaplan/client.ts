@@ -8,6 +8,7 @@ import {
   type HttpRequest,
   withToken,
 } from '../../engine/contracts/http.ts';
+import { readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 import { failureOf } from './errors.ts';
 
@@ -67,7 +68,7 @@ export function openClient(login: Login, context: ConnectorContext): Client {
   };
   return {
     send,
-    ask: async (request, shape) => read(await send(request), shape),
+    ask: async (request, shape) => read(shape, (await send(request)).json()),
     all: async (path, name, shape, signal) => {
       const found: z.output<typeof shape>[] = [];
       for (;;) {
@@ -78,10 +79,10 @@ export function openClient(login: Login, context: ConnectorContext): Client {
           signal,
         });
         // What is empty is left out of the answer.
-        const page = read(answer, z.object({ [name]: z.array(shape).default([]) }))[name] ?? [];
+        const page = read(z.object({ [name]: z.array(shape).default([]) }), answer.json())[name] ?? [];
         found.push(...page);
         // Pages may be cut below what was asked for, without a word.
-        if (page.length === 0 || found.length >= read(answer, pageShape).meta.paging.totalSize) {
+        if (page.length === 0 || found.length >= read(pageShape, answer.json()).meta.paging.totalSize) {
           return found;
         }
       }
@@ -89,14 +90,7 @@ export function openClient(login: Login, context: ConnectorContext): Client {
   };
 }
 
-/** Where a 2xx can't be read, nobody can say what was done. */
-function read<T extends z.ZodType>(answer: HttpAnswer, shape: T): z.output<T> {
-  const parsed = shape.safeParse(answer.json());
-  if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'Anaplan answered with something else than it documents.');
-  }
-  return parsed.data;
-}
+const read = readOr('Anaplan answered with something else than it documents.');
 
 const tokenShape = z.object({ tokenInfo: z.object({ tokenValue: z.string().min(1) }) });
 
@@ -115,5 +109,5 @@ async function tokenOf(http: Http, login: Login, now: Date): Promise<string> {
   if (!answer.ok) {
     throw errorOf(answer, 'Anaplan');
   }
-  return read(answer, tokenShape).tokenInfo.tokenValue;
+  return read(tokenShape, answer.json()).tokenInfo.tokenValue;
 }

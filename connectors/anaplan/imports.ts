@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Call, Item, ObjectBatch, Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
+import { nothingOn } from '../../engine/contracts/thrown.ts';
 import { untilKnown } from '../../engine/contracts/wait.ts';
 import type { ImportKind } from './catalog.ts';
 import type { Client } from './client.ts';
@@ -93,12 +94,7 @@ async function endOf(
     async (): Promise<Result | 'lost' | 'cancelled' | undefined> => {
       const path = `/imports/${id}/tasks/${encodeURIComponent(task)}`;
       const asked = client.ask({ method: 'GET', path, signal }, taskShape);
-      const found = await asked.catch((error: unknown) => {
-        if (error instanceof ActivateError && error.code === 'NOT_FOUND') {
-          return undefined;
-        }
-        throw error;
-      });
+      const found = await asked.catch(nothingOn('NOT_FOUND'));
       if (found === undefined) {
         return 'lost';
       }
@@ -121,14 +117,8 @@ async function endOf(
 /** Empty when another import of this user has taken its place: Anaplan keeps the last one only. */
 async function dumpOf(client: Client, { id }: ImportKind, task: string, { signal }: Call): Promise<string> {
   const path = `/imports/${id}/tasks/${encodeURIComponent(task)}/dump`;
-  try {
-    return (await client.send({ method: 'GET', path, headers: { accept: '*/*' }, signal })).text;
-  } catch (error) {
-    if (error instanceof ActivateError && error.code === 'NOT_FOUND') {
-      return '';
-    }
-    throw error;
-  }
+  const asked = client.send({ method: 'GET', path, headers: { accept: '*/*' }, signal });
+  return (await asked.catch(nothingOn('NOT_FOUND')))?.text ?? '';
 }
 
 /**

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Connection, defineConnector } from '../../engine/contracts/connector.ts';
 import type { Call, ObjectBatch, Objects, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
 import { type Catalog, openCatalog, specsOf } from './catalog.ts';
 import { writeCells } from './cells.ts';
 import { api, type Client, openClient } from './client.ts';
@@ -86,7 +87,7 @@ const warnsMs = 30 * 24 * 3_600_000;
 
 async function check(client: Client, endsAt: Date | undefined, now: Date): Promise<readonly string[]> {
   const imports = await client.all('/imports', 'imports', z.object({})).catch((error: unknown) => {
-    if (error instanceof ActivateError && error.code === 'NOT_FOUND') {
+    if (hasCode(error, 'NOT_FOUND')) {
       const message = 'There is no such model in this workspace, or the user may not open it.';
       throw new ActivateError('CONFIG_INVALID', message, {
         fix: 'Copy both IDs from the address of the model, and give the user a role in it.',
@@ -95,15 +96,10 @@ async function check(client: Client, endsAt: Date | undefined, now: Date): Promi
     }
     throw error;
   });
-  const isAdministrator = await client.all('/lists', 'lists', z.object({})).then(
-    () => true,
-    (error: unknown) => {
-      if (error instanceof ActivateError && /^(?:PERMISSION_DENIED|NOT_FOUND)$/.test(error.code)) {
-        return false;
-      }
-      throw error;
-    },
-  );
+  const lists = await client
+    .all('/lists', 'lists', z.object({}))
+    .catch(nothingOn('PERMISSION_DENIED', 'NOT_FOUND'));
+  const isAdministrator = lists !== undefined;
   return [
     ...(isAdministrator ? [] : ['The user is no Workspace Administrator: it can only run imports.']),
     ...(isAdministrator || imports.length > 0 ? [] : ['The user may not run any import either.']),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Http, type HttpRequest, withToken } from '../../engine/contracts/http.ts';
+import { readOr } from '../../engine/contracts/json.ts';
 import type { Login, Settings } from './config.ts';
 import { refusalOf, signInRefusal } from './errors.ts';
 
@@ -152,29 +153,22 @@ async function fetchToken(
 }
 
 function inside(answer: unknown): unknown {
-  return understood(wrapped, answer).data;
+  return read(wrapped, answer).data;
 }
 
 function pageOf(answer: unknown): Page {
-  const { data, next_page } = understood(paged, answer);
+  const { data, next_page } = read(paged, answer);
   return { data, offset: next_page?.offset };
 }
 
 /** The items of all pages. */
-export async function* pages(read: (offset: string | undefined) => Promise<Page>): AsyncIterable<unknown> {
+export async function* pages(next: (offset: string | undefined) => Promise<Page>): AsyncIterable<unknown> {
   let offset: string | undefined;
   do {
-    const page = await read(offset);
+    const page = await next(offset);
     yield* page.data;
     offset = page.offset;
   } while (offset !== undefined);
 }
 
-/** Throws OUTCOME_UNKNOWN when an answer is not what it should be: nobody can say then what was done. */
-export function understood<T>(shape: z.ZodType<T>, answer: unknown): T {
-  const parsed = shape.safeParse(answer);
-  if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'Asana answers something that Activate does not understand.');
-  }
-  return parsed.data;
-}
+export const read = readOr('Asana answers something that Activate does not understand.');

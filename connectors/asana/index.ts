@@ -3,10 +3,11 @@ import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Tasks } from '../../engine/contracts/destination.ts';
 import type { Option } from '../../engine/contracts/form.ts';
 import { keptForAMinute } from '../../engine/contracts/kept.ts';
-import { type Asana, openAsana, pages, understood } from './client.ts';
+import { nothingOn } from '../../engine/contracts/thrown.ts';
+import { type Asana, openAsana, pages, read } from './client.ts';
 import { config, type Settings, settingsOf } from './config.ts';
 import { type CustomField, customField, specsOf } from './fields.ts';
-import { create, findExternal, findMarked, hasCode, isMarkField, update } from './tasks.ts';
+import { create, findExternal, findMarked, isMarkField, update } from './tasks.ts';
 
 /** Tasks in projects of Asana. */
 export const asana = defineConnector({
@@ -75,7 +76,7 @@ function tasksOf(api: Asana, settings: Settings, now: () => Date): Tasks {
         : findMarked(api, project, mark, since, signal),
     state: async (id, signal) => {
       const found = await unlessGone(api.task(id, ['completed'], signal));
-      return found === undefined ? 'gone' : understood(completion, found).completed ? 'closed' : 'open';
+      return found === undefined ? 'gone' : read(completion, found).completed ? 'closed' : 'open';
     },
     update: (id, change, signal) => update(api, id, change, signal),
     comment: (id, text, signal) => api.comment(id, text, signal),
@@ -88,7 +89,7 @@ const named = z.array(z.object({ gid: z.string(), name: z.string(), archived: z.
 const completion = z.object({ completed: z.boolean() });
 
 async function workspacesOf(api: Asana, signal: AbortSignal) {
-  return understood(named, await api.workspaces(signal));
+  return read(named, await api.workspaces(signal));
 }
 
 /** Projects of all workspaces, the best matches of each first. */
@@ -97,7 +98,7 @@ async function projectsOf(api: Asana, typed: string): Promise<readonly Option[]>
   const workspaces = await workspacesOf(api, signal);
   const options: Option[] = [];
   for (const workspace of workspaces) {
-    const projects = understood(named, await api.projects(workspace.gid, typed.trim(), signal));
+    const projects = read(named, await api.projects(workspace.gid, typed.trim(), signal));
     const hint = workspaces.length > 1 ? { hint: workspace.name.slice(0, 75) } : {};
     options.push(
       ...projects
@@ -112,17 +113,12 @@ async function readFields(api: Asana, project: string, signal: AbortSignal): Pro
   const settings = z.object({ custom_field: customField });
   const fields: CustomField[] = [];
   for await (const one of pages((offset) => api.fields(project, offset, signal))) {
-    fields.push(understood(settings, one).custom_field);
+    fields.push(read(settings, one).custom_field);
   }
   return fields;
 }
 
 /** Undefined for what is deleted or hidden from us. */
 async function unlessGone(reading: Promise<unknown>): Promise<unknown> {
-  return reading.catch((thrown: unknown) => {
-    if (hasCode(thrown, 'NOT_FOUND', 'PERMISSION_DENIED')) {
-      return undefined;
-    }
-    throw thrown;
-  });
+  return reading.catch(nothingOn('NOT_FOUND', 'PERMISSION_DENIED'));
 }

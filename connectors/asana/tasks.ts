@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { NewTask, TaskRef } from '../../engine/contracts/destination.ts';
-import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
-import { type Asana, pages, understood } from './client.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
+import { type Asana, pages, read } from './client.ts';
 import type { Settings } from './config.ts';
 import { type CustomField, customField, filled } from './fields.ts';
 
@@ -46,7 +47,7 @@ export async function create(
           })
         : thrown;
     });
-  return { ...refOf(understood(made, result)), ...(note === undefined ? {} : { note }) };
+  return { ...refOf(read(made, result)), ...(note === undefined ? {} : { note }) };
 }
 
 /** Brings a task up to date; the line with its mark stays. */
@@ -61,7 +62,7 @@ export async function update(
     .concat('enum_options', 'enum_options.name', 'enum_options.enabled')
     .map((name) => `custom_fields.${name}`);
   const shape = z.object({ notes: z.string().default(''), custom_fields: z.array(customField).default([]) });
-  const there = understood(shape, await api.task(id, ['notes', 'custom_fields', ...of], signal));
+  const there = read(shape, await api.task(id, ['notes', 'custom_fields', ...of], signal));
   const mark = there.notes.split('\n').findLast((line) => /^activate-[A-Za-z0-9]{1,40}$/.test(line.trim()));
   const values = filled(change.fields, there.custom_fields);
   const data = {
@@ -112,7 +113,7 @@ export async function findMarked(
   const line = markLine(mark);
   const found: z.output<typeof listed>[] = [];
   for await (const one of pages((offset) => api.tasks(project, from, offset, signal))) {
-    const task = understood(listed, one);
+    const task = read(listed, one);
     const inField = task.custom_fields.some(({ text_value }) => text_value?.trim() === line);
     if (inField || task.notes.split('\n').some((text) => text.trim() === line)) {
       found.push(task);
@@ -131,13 +132,8 @@ export async function findExternal(
 ): Promise<TaskRef | undefined> {
   const found = await api
     .task(externalId(mark), ['gid', 'permalink_url'], signal)
-    .catch((thrown: unknown) => {
-      if (hasCode(thrown, 'NOT_FOUND')) {
-        return undefined;
-      }
-      throw thrown;
-    });
-  return found === undefined ? undefined : refOf(understood(made, found));
+    .catch(nothingOn('NOT_FOUND'));
+  return found === undefined ? undefined : refOf(read(made, found));
 }
 
 export function isMarkField({ name, resource_subtype }: CustomField, { markField }: Settings): boolean {
@@ -150,8 +146,4 @@ const withMark = (body: string, line: string): string => (body === '' ? line : `
 
 function refOf({ gid, permalink_url }: z.output<typeof made>): TaskRef {
   return { id: gid, url: permalink_url ?? `https://app.asana.com/0/0/${gid}` };
-}
-
-export function hasCode(thrown: unknown, ...codes: readonly ErrorCode[]): boolean {
-  return thrown instanceof ActivateError && codes.includes(thrown.code);
 }

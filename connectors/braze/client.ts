@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import type { Outcome, Value } from '../../engine/contracts/destination.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
+import { readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 import { errorIn, outcomesOf, type Tracked } from './results.ts';
 
@@ -87,12 +87,12 @@ export function openClient(login: Login, { http, now }: ConnectorContext): Clien
       if (!answer.ok) {
         throw errorIn(answer, json, now());
       }
-      if (!z.object({ deleted: z.number() }).safeParse(answer.json()).success) {
-        throw new ActivateError('OUTCOME_UNKNOWN', 'Braze does not say whom it deletes.');
-      }
+      readErased(z.object({ deleted: z.number() }), answer.json());
     },
   };
 }
+
+const readErased = readOr('Braze does not say whom it deletes.');
 
 const attributesShape = z.object({
   attributes: z.array(
@@ -105,18 +105,14 @@ const attributesShape = z.object({
   ),
 });
 
+const readListed = readOr('Braze lists its attributes in a shape that is not documented.');
+
 function readAttributes(answer: HttpAnswer, now: Date): readonly Attribute[] {
   if (!answer.ok) {
     throw errorIn(answer, undefined, now);
   }
-  const parsed = attributesShape.safeParse(answer.json());
-  if (!parsed.success) {
-    throw new ActivateError(
-      'OUTCOME_UNKNOWN',
-      'Braze lists its attributes in a shape that is not documented.',
-    );
-  }
-  return parsed.data.attributes.map(({ name, data_type: dataType, status, array_length: arrayLength }) => ({
+  const { attributes } = readListed(attributesShape, answer.json());
+  return attributes.map(({ name, data_type: dataType, status, array_length: arrayLength }) => ({
     name,
     dataType: dataType ?? '',
     status: status ?? 'Active',

@@ -11,6 +11,7 @@ import type {
   Outcome,
 } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { sendGood } from '../../engine/contracts/outcomes.ts';
 import { api, type Client, openClient } from './client.ts';
 import { config, loginOf } from './config.ts';
 import { eventRefusalOf, trackedOf } from './events.ts';
@@ -116,23 +117,11 @@ async function write(
       },
     };
   };
-  return those(
+  return sendGood(
     items,
     ({ values }) => refusalOf(values, attributes),
     (good) => client.track(good.map(sentOf), { repeatable: true, signal }),
   );
-}
-
-/** What is to be refused beforehand is not sent; the outcomes are in the order of the items all the same. */
-async function those<T>(
-  items: readonly T[],
-  refusal: (item: T) => Outcome | undefined,
-  send: (good: readonly T[]) => Promise<readonly Outcome[]>,
-): Promise<readonly Outcome[]> {
-  const refused = items.map(refusal);
-  const good = items.filter((_, at) => refused[at] === undefined);
-  const answers = (good.length === 0 ? [] : await send(good)).values();
-  return refused.map((outcome) => outcome ?? (answers.next().value as Outcome));
 }
 
 /** Fewer than a request that tracks can have. */
@@ -178,7 +167,7 @@ function eventsOf(client: Client, now: () => Date): Events {
     send: async (events, { again, signal }) =>
       again && !client.login.repeatsEvents
         ? events.map(() => inDoubt)
-        : those(
+        : sendGood(
             events,
             (event) => eventRefusalOf(event, now()),
             (good) =>
@@ -213,7 +202,7 @@ function audiencesOf(client: Client, catalog: Catalog): Audiences {
           _update_existing_only: !isOn || !login.makesUsers,
         },
       });
-      return those(
+      return sendGood(
         members,
         ({ traits }) => refusalOf(traits, attributes),
         (good) => client.track(good.map(sentOf), { repeatable: true, signal }),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Of the Graph API and the Marketing API. */
@@ -66,13 +66,7 @@ export function bodyOf(reply: Reply): unknown {
 }
 
 /** Reads what is needed of a body. OUTCOME_UNKNOWN when it is not there. */
-export function read<T extends z.ZodType>(shape: T, body: unknown): z.output<T> {
-  const parsed = shape.safeParse(body);
-  if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'Facebook answered with something else than it is known to.');
-  }
-  return parsed.data;
-}
+export const read = readOr('Facebook answered with something else than it is known to.');
 
 const refusalShape = z.object({
   error: z.object({

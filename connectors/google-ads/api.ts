@@ -1,7 +1,7 @@
-import type { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Http, type HttpRequest, withToken } from '../../engine/contracts/http.ts';
+import { readOr } from '../../engine/contracts/json.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
 import type { Login } from './config.ts';
 import { errorOf, type Refusal, refusalIn } from './errors.ts';
@@ -59,10 +59,4 @@ export function bodyOf(reply: Reply): unknown {
 }
 
 /** Reads what is needed of a body. OUTCOME_UNKNOWN when it is not there. */
-export function read<T extends z.ZodType>(shape: T, body: unknown): z.output<T> {
-  const parsed = shape.safeParse(body);
-  if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'Google answered with something else than it is known to.');
-  }
-  return parsed.data;
-}
+export const read = readOr('Google answered with something else than it is known to.');

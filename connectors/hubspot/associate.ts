@@ -74,7 +74,7 @@ async function refusalsOf(
     }
     return new Map(links.map(({ at }) => [at, theirWords(error.message, inputs)]));
   }
-  const { results, errors } = read(answer, linkedShape);
+  const { results, errors } = read(linkedShape, answer.json());
   const made = new Set(results.map(({ from, to }) => `${from.id} ${to.id}`));
   const says = theirWords(errors[0]?.message ?? 'nothing.', inputs);
   return new Map(

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType, ObjectBatch } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { nothingOn } from '../../engine/contracts/thrown.ts';
 import type { Client } from './client.ts';
 
 const propertyShape = z.object({
@@ -147,14 +148,7 @@ async function requiredOf(
 
 /** Custom objects and sensitive properties are for some plans and rights only: without them there are none. */
 async function unlessHidden<T>(asked: Promise<T>): Promise<T | undefined> {
-  return asked.catch((error: unknown) => {
-    const passes =
-      error instanceof ActivateError && /^(PERMISSION_DENIED|NOT_FOUND|INPUT_INVALID)$/.test(error.code);
-    if (passes) {
-      return undefined;
-    }
-    throw error;
-  });
+  return asked.catch(nothingOn('PERMISSION_DENIED', 'NOT_FOUND', 'INPUT_INVALID'));
 }
 
 // Fields -------------------------------------------------------------------------------------------------------------

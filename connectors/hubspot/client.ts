@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
+import { readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 import { failureOf } from './errors.ts';
 
@@ -46,16 +46,10 @@ export function openClient(login: Login, { http }: ConnectorContext): Client {
       if (!answer.ok) {
         throw failureOf(answer, request.rows);
       }
-      return read(answer, shape);
+      return read(shape, answer.json());
     },
   };
 }
 
-/** What a 2xx says. Where it can't be read, nobody can say what was done. */
-export function read<T extends z.ZodType>(answer: HttpAnswer, shape: T): z.output<T> {
-  const parsed = shape.safeParse(answer.json());
-  if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'HubSpot answered with something else than it is known to.');
-  }
-  return parsed.data;
-}
+/** What a 2xx says. */
+export const read = readOr('HubSpot answered with something else than it is known to.');

@@ -70,7 +70,7 @@ async function check(client: Client, use: PartName): Promise<readonly string[]> 
     } else if (!answer.ok) {
       throw failureOf(answer, undefined);
     } else {
-      read(answer, z.object({}));
+      read(z.object({}), answer.json());
     }
   }
   return warnings;

@@ -62,7 +62,7 @@ async function create(client: Client, typed: string): Promise<string> {
   if (!there.ok) {
     throw failureOf(there, undefined);
   }
-  const { list } = read(there, fetchedShape);
+  const { list } = read(fetchedShape, there.json());
   if (!byHand.includes(list.processingType)) {
     throw new ActivateError('EXISTS', 'HubSpot has an active list of this name, which it fills by itself.', {
       fix: 'Choose another name.',
@@ -134,7 +134,8 @@ async function put(
     signal,
   });
   if (answer.ok) {
-    return read(answer, z.object({ recordIdsMissing: z.array(z.string()).default([]) })).recordIdsMissing;
+    return read(z.object({ recordIdsMissing: z.array(z.string()).default([]) }), answer.json())
+      .recordIdsMissing;
   }
   if (answer.status === 404 || answer.status === 400) {
     await mustTakePeople(client, list, signal);
@@ -146,7 +147,7 @@ async function mustTakePeople(client: Client, list: string, signal: AbortSignal)
   const answer = await client.send({ method: 'GET', of: 'crm/lists', path: list, signal });
   if (
     answer.status === 404 ||
-    (answer.ok && !byHand.includes(read(answer, fetchedShape).list.processingType))
+    (answer.ok && !byHand.includes(read(fetchedShape, answer.json()).list.processingType))
   ) {
     throw new ActivateError('TARGET_GONE', 'HubSpot has no static list of this id (any more).', {
       fix: 'Choose another list for the sync. Active lists are filled by HubSpot itself.',

@@ -215,7 +215,7 @@ async function post(
   if (!answer.ok) {
     throw failureOf(answer, rows);
   }
-  return resultsOf(read(answer, writtenShape), sends);
+  return resultsOf(read(writtenShape, answer.json()), sends);
 }
 
 function isAboutRow({ status }: HttpAnswer): boolean {

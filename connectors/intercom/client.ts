@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Sent with each call: without it the default of the workspace decides what answers look like. */
@@ -46,7 +46,7 @@ export function openClient(login: Login, { http, now }: ConnectorContext): Clien
       if (!answer.ok) {
         throw failure(answer, request.rows);
       }
-      return read(answer, shape);
+      return read(shape, answer.json());
     },
     find: async (request, shape) => {
       const answer = await send(request);
@@ -56,19 +56,13 @@ export function openClient(login: Login, { http, now }: ConnectorContext): Clien
       if (!answer.ok) {
         throw failure(answer, request.rows);
       }
-      return read(answer, shape);
+      return read(shape, answer.json());
     },
   };
 }
 
-/** What a 2xx says. Where it can't be read, nobody can say what was done. */
-export function read<T extends z.ZodType>(answer: HttpAnswer, shape: T): z.output<T> {
-  const parsed = shape.safeParse(answer.json());
-  if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'Intercom answered with something else than it is known to.');
-  }
-  return parsed.data;
-}
+/** What a 2xx says. */
+export const read = readOr('Intercom answered with something else than it is known to.');
 
 const refusals = z.object({
   errors: z.array(z.object({ code: z.string(), message: z.string().nullish(), field: z.string().nullish() })),

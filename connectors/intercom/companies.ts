@@ -80,7 +80,9 @@ async function upsert(work: Work, item: Item, there: Company | undefined): Promi
     repeatable: true,
     signal: call.signal,
   });
-  return answer.ok ? { state: 'ok', id: read(answer, companyShape).id } : rowRefused(work, answer, json);
+  return answer.ok
+    ? { state: 'ok', id: read(companyShape, answer.json()).id }
+    : rowRefused(work, answer, json);
 }
 
 async function update(work: Work, item: Item, company: Company): Promise<Outcome> {

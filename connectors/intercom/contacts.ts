@@ -151,7 +151,7 @@ export async function contactsBy(
   if (!answer.ok) {
     throw client.failure(answer, [value]);
   }
-  return [read(answer, contactShape)];
+  return [read(contactShape, answer.json())];
 }
 
 /** Whoever was merged into another contact is that one from then on. */
@@ -179,7 +179,7 @@ async function make(work: Work, item: Item, value: string): Promise<Outcome> {
     signal: call.signal,
   });
   if (answer.ok) {
-    return done(work, read(answer, contactShape));
+    return done(work, read(contactShape, answer.json()));
   }
   const there = answer.status === 409 ? conflictIn(answer) : undefined;
   if (there === undefined) {
@@ -263,7 +263,7 @@ async function change(work: Work, item: Item, contact: Contact): Promise<Outcome
     signal: call.signal,
   });
   if (answer.ok) {
-    return done(work, read(answer, contactShape));
+    return done(work, read(contactShape, answer.json()));
   }
   if (answer.status === 404) {
     return { state: 'retry', reason: 'Intercom has merged or deleted this contact just now.' };

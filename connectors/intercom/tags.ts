@@ -149,7 +149,7 @@ async function tagMany(
   if (!answer.ok) {
     throw client.failure(answer, ids);
   }
-  return (read(answer, taggedShape).users ?? []).filter(({ tagged }) => tagged).map(({ id }) => id);
+  return (read(taggedShape, answer.json()).users ?? []).filter(({ tagged }) => tagged).map(({ id }) => id);
 }
 
 /** False when the contact is gone. */

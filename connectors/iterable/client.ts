@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
+import { readOr } from '../../engine/contracts/json.ts';
 import type { Login, Who } from './config.ts';
 import { errorIn } from './results.ts';
 
@@ -28,6 +28,8 @@ export interface Client {
   erase(who: Who, signal: AbortSignal): Promise<void>;
 }
 
+const read = readOr('Iterable answers in a shape that is not documented.');
+
 export function openClient(login: Login, { http }: ConnectorContext): Client {
   const send = ({ path, people: _people, ...request }: Asked): Promise<HttpAnswer> =>
     http.send({
@@ -42,11 +44,7 @@ export function openClient(login: Login, { http }: ConnectorContext): Client {
     if (!answer.ok) {
       throw errorIn(answer, request.people === true ? request.json : undefined);
     }
-    const parsed = shape.safeParse(answer.json());
-    if (!parsed.success) {
-      throw new ActivateError('OUTCOME_UNKNOWN', 'Iterable answers in a shape that is not documented.');
-    }
-    return parsed.data;
+    return read(shape, answer.json());
   };
   let kept: ReadonlyMap<string, string> | undefined;
   const fields: Client['fields'] = async (signal) => {

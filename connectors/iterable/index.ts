@@ -11,6 +11,7 @@ import type {
   Outcome,
 } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { sendGood } from '../../engine/contracts/outcomes.ts';
 import { api, type Client, openClient } from './client.ts';
 import { config, type Identifier, loginOf, type Who } from './config.ts';
 import { erase } from './erase.ts';
@@ -107,7 +108,7 @@ async function write(
       dataFields: dataOf(Object.fromEntries(rest), isText),
     };
   };
-  return those(
+  return sendGood(
     items,
     ({ values }) => refusalOf(values, types),
     async (good) => {
@@ -137,18 +138,6 @@ function whoIs(given: Readonly<Record<string, unknown>>, identifiers: readonly I
   return name === undefined ? {} : name === 'email' ? { email: value.trim() } : { userId: value };
 }
 
-/** What is to be refused beforehand is not sent; the outcomes are in the order of the items all the same. */
-async function those<T>(
-  items: readonly T[],
-  refusal: (item: T) => Outcome | undefined,
-  send: (good: readonly T[]) => Promise<readonly Outcome[]>,
-): Promise<readonly Outcome[]> {
-  const refused = items.map(refusal);
-  const good = items.filter((_, at) => refused[at] === undefined);
-  const answers = (good.length === 0 ? [] : await send(good)).values();
-  return refused.map((outcome) => outcome ?? (answers.next().value as Outcome));
-}
-
 function eventsOf(client: Client): Events {
   const { login } = client;
   return {
@@ -165,7 +154,7 @@ function eventsOf(client: Client): Events {
         dataFields: dataOf(properties),
         ...newFieldsOf(client),
       });
-      return those(
+      return sendGood(
         events,
         ({ time }) =>
           Number.isNaN(Date.parse(time))
@@ -216,7 +205,7 @@ function audiencesOf(client: Client): Audiences {
           ? {}
           : { dataFields: dataOf(traits, (name) => types.get(name) === 'string') }),
       });
-      return those(
+      return sendGood(
         members,
         ({ traits }) => refusalOf(traits, types),
         async (good) => {

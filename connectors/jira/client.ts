@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import type { HttpRequest } from '../../engine/contracts/http.ts';
 import { keptForAMinute } from '../../engine/contracts/kept.ts';
+import { hasCode } from '../../engine/contracts/thrown.ts';
 import { type Flavor, invalid, type Settings } from './config.ts';
-import { hasCode, refusalOf, understood } from './errors.ts';
+import { read, refusalOf } from './errors.ts';
 
 /** The way to one Jira. Paths are those below `/rest/api/3` (Cloud) or `/rest/api/2`; answers are the JSON of a 2xx. */
 export interface Jira {
@@ -47,7 +48,7 @@ export function openJira(settings: Settings, context: ConnectorContext): Jira {
   const serverOf = async (signal: AbortSignal): Promise<Server> => {
     try {
       // Both kinds know this version.
-      return understood(server, await send({ method: 'GET' }, '/serverInfo', signal, '2'));
+      return read(server, await send({ method: 'GET' }, '/serverInfo', signal, '2'));
     } catch (error) {
       throw hasCode(error, 'NOT_FOUND')
         ? invalid(

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 
 const body = z.object({
   errorMessages: z.array(z.string()).default([]),
@@ -80,15 +80,4 @@ function limitIn({ headers }: HttpAnswer): string {
   }
 }
 
-export function hasCode(thrown: unknown, ...codes: readonly ErrorCode[]): thrown is ActivateError {
-  return thrown instanceof ActivateError && codes.includes(thrown.code);
-}
-
-/** Throws OUTCOME_UNKNOWN when an answer is not what it should be: nobody can say then what was done. */
-export function understood<T>(shape: z.ZodType<T>, answer: unknown): T {
-  const parsed = shape.safeParse(answer);
-  if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'Jira answers something that Activate does not understand.');
-  }
-  return parsed.data;
-}
+export const read = readOr('Jira answers something that Activate does not understand.');

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Jira } from './client.ts';
 import { invalid } from './config.ts';
-import { understood } from './errors.ts';
+import { read } from './errors.ts';
 import { type ScreenField, screenField } from './fields.ts';
 
 /** What can be filled in to make an issue of one type in one project. */
@@ -64,7 +64,7 @@ export async function editFields(
   signal: AbortSignal,
 ): Promise<readonly ScreenField[]> {
   const shape = z.object({ fields: z.record(z.string(), screenField) });
-  const { fields } = understood(shape, await api.get(`/issue/${id}/editmeta`, {}, signal));
+  const { fields } = read(shape, await api.get(`/issue/${id}/editmeta`, {}, signal));
   return Object.entries(fields).map(([name, field]) => ({ ...field, id: name }));
 }
 
@@ -77,9 +77,9 @@ async function all<T>(
   const items: T[] = [];
   for (;;) {
     const answer = await api.get(path, { startAt: items.length, maxResults: 50 }, signal);
-    const { issueTypes, fields, values, total, isLast } = understood(page, answer);
+    const { issueTypes, fields, values, total, isLast } = read(page, answer);
     const some = issueTypes ?? fields ?? values ?? [];
-    items.push(...some.map((item) => understood(shape, item)));
+    items.push(...some.map((item) => read(shape, item)));
     if (some.length === 0 || isLast === true || (isLast === undefined && items.length >= (total ?? 0))) {
       return items;
     }

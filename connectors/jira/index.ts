@@ -4,9 +4,10 @@ import type { NewTask, Tasks } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import { keptForAMinute } from '../../engine/contracts/kept.ts';
+import { hasCode } from '../../engine/contracts/thrown.ts';
 import { type Jira, openJira, versions } from './client.ts';
 import { config, invalid, type Settings, settingsOf } from './config.ts';
-import { hasCode, understood } from './errors.ts';
+import { read } from './errors.ts';
 import { specsOf } from './fields.ts';
 import { type CreateForm, createForm } from './forms.ts';
 import { moveTo, stateOf } from './moves.ts';
@@ -57,7 +58,7 @@ async function check(api: Jira): Promise<readonly string[]> {
   }
   await api.get('/myself', {}, signal);
   const shape = z.object({ permissions: z.record(z.string(), z.object({ havePermission: z.boolean() })) });
-  const { permissions } = understood(
+  const { permissions } = read(
     shape,
     await api.get('/mypermissions', { permissions: Object.keys(rights).join(',') }, signal),
   );
@@ -131,11 +132,11 @@ async function projectsOf(api: Jira, typed: string): Promise<Options> {
   const signal = AbortSignal.timeout(30_000);
   const found =
     api.flavor === 'cloud'
-      ? understood(
+      ? read(
           z.object({ values: projects }),
           await api.get('/project/search', { query: typed, action: 'create', maxResults: 100 }, signal),
         ).values
-      : understood(projects, await api.get('/project', {}, signal));
+      : read(projects, await api.get('/project', {}, signal));
   return found
     .filter(({ key, name }) => `${name} ${key}`.toLowerCase().includes(typed.toLowerCase()))
     .slice(0, 100)

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { TaskState } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { hasCode } from '../../engine/contracts/thrown.ts';
 import type { Jira } from './client.ts';
-import { hasCode, understood } from './errors.ts';
+import { read } from './errors.ts';
 
 const status = z.object({ name: z.string().default(''), statusCategory: z.object({ key: z.string() }) });
 const issue = z.object({ fields: z.object({ status }) });
@@ -31,7 +32,7 @@ type Transition = z.output<typeof transitions>['transitions'][number];
 /** Every status of every workflow is in one of three: `new`, `indeterminate` and `done`. */
 async function categoryOf(api: Jira, id: string, signal: AbortSignal): Promise<string> {
   const found = await api.get(`/issue/${id}`, { fields: 'status' }, signal);
-  return understood(issue, found).fields.status.statusCategory.key;
+  return read(issue, found).fields.status.statusCategory.key;
 }
 
 export async function stateOf(api: Jira, id: string, signal: AbortSignal): Promise<TaskState> {
@@ -59,7 +60,7 @@ export async function moveTo(
     return;
   }
   const path = `/issue/${id}/transitions`;
-  const found = understood(transitions, await api.get(path, { expand: 'transitions.fields' }, signal));
+  const found = read(transitions, await api.get(path, { expand: 'transitions.fields' }, signal));
   const ways = wanted
     .flatMap((key) => found.transitions.filter(({ to }) => to.statusCategory.key === key).sort(plainFirst))
     .map((transition) => ({ transition, missing: missingIn(transition) }));

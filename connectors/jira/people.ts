@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { nothingOn } from '../../engine/contracts/thrown.ts';
 import type { Jira } from './client.ts';
-import { hasCode, understood } from './errors.ts';
+import { read } from './errors.ts';
 
 /** Somebody as Jira wants them to be named. */
 export type Person = { readonly accountId: string } | { readonly name: string };
@@ -27,13 +28,8 @@ export async function personOf(api: Jira, address: string, signal: AbortSignal):
   const query = cloud ? { query: address } : { username: address };
   const found = await api
     .get('/user/search', { ...query, maxResults: 50 }, signal)
-    .catch((thrown: unknown) => {
-      if (hasCode(thrown, 'PERMISSION_DENIED')) {
-        return [];
-      }
-      throw thrown;
-    });
-  const people = understood(users, found).filter(
+    .catch(nothingOn('PERMISSION_DENIED'));
+  const people = read(users, found ?? []).filter(
     ({ active, accountType }) => active && accountType === 'atlassian',
   );
   const named = people.find(({ emailAddress }) => emailAddress?.toLowerCase() === address.toLowerCase());

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { NewTask, TaskRef } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
 import type { Jira } from './client.ts';
 import type { Flavor } from './config.ts';
-import { hasCode, understood } from './errors.ts';
+import { read } from './errors.ts';
 import { filled } from './fields.ts';
 import { type CreateForm, editFields } from './forms.ts';
 import type { Person } from './people.ts';
@@ -47,7 +48,7 @@ export async function create(
       ? projectGone()
       : thrown;
   });
-  const { id, key } = understood(made, result);
+  const { id, key } = read(made, result);
   const all = [
     ...(task.assignee === undefined || assigned
       ? []
@@ -99,10 +100,7 @@ export async function update(
 export async function find(api: Jira, mark: string, signal: AbortSignal): Promise<TaskRef | undefined> {
   const jql = `labels = "${labelOf(mark)}" ORDER BY created ASC`;
   const path = api.flavor === 'cloud' ? '/search/jql' : '/search';
-  const { issues } = understood(
-    found,
-    await api.query(path, { jql, fields: ['created'], maxResults: 50 }, signal),
-  );
+  const { issues } = read(found, await api.query(path, { jql, fields: ['created'], maxResults: 50 }, signal));
   for (const { id, key } of issues) {
     if ((await markIn(api, id, signal)) === mark) {
       return { id, url: `${await api.browse(signal)}${key}` };
@@ -114,14 +112,10 @@ export async function find(api: Jira, mark: string, signal: AbortSignal): Promis
 /** A copy that a person made has the label and not the property. */
 async function markIn(api: Jira, id: string, signal: AbortSignal): Promise<string | undefined> {
   const shape = z.object({ value: z.object({ mark: z.string().optional() }) });
-  try {
-    return understood(shape, await api.get(`/issue/${id}/properties/${property}`, {}, signal)).value.mark;
-  } catch (error) {
-    if (hasCode(error, 'NOT_FOUND')) {
-      return undefined;
-    }
-    throw error;
-  }
+  return api
+    .get(`/issue/${id}/properties/${property}`, {}, signal)
+    .then((found) => read(shape, found).value.mark)
+    .catch(nothingOn('NOT_FOUND'));
 }
 
 type Content = Pick<NewTask, 'title' | 'body' | 'due'>;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Of the Marketing API. */
@@ -41,14 +41,7 @@ export function openEndpoint(login: Login, { http }: ConnectorContext): Endpoint
       if (!answer.ok) {
         throw errorIn(answer, request);
       }
-      const parsed = shape.safeParse(answer.json());
-      if (!parsed.success) {
-        throw new ActivateError(
-          'OUTCOME_UNKNOWN',
-          'Mailchimp answered with something else than it is known to.',
-        );
-      }
-      return parsed.data;
+      return read(shape, answer.json());
     },
     tell: async (request) => {
       const answer = await send(request);
@@ -59,6 +52,8 @@ export function openEndpoint(login: Login, { http }: ConnectorContext): Endpoint
     },
   };
 }
+
+const read = readOr('Mailchimp answered with something else than it is known to.');
 
 const problemShape = z.object({ title: z.string().default(''), detail: z.string().default('') });
 

@@ -4,6 +4,8 @@ import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Member, Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
+import { sendGood } from '../../engine/contracts/outcomes.ts';
+import { hasCode } from '../../engine/contracts/thrown.ts';
 import { config, loginOf } from './config.ts';
 import { type Endpoint, openEndpoint, version } from './endpoint.ts';
 import { audiencesThere, create, lists, nameOfTag, type Place, placeOf, traits } from './lists.ts';
@@ -89,26 +91,23 @@ async function add(
   { signal }: Call,
 ): Promise<readonly Outcome[]> {
   const name = await nameOfTag(endpoint, place, signal);
-  const refusals = members.map(refusalOf);
-  const good = members.filter((_, at) => refusals[at] === undefined);
-  if (good.length === 0) {
-    return refusals.filter((refusal) => refusal !== undefined);
-  }
-  // Rows may share an address, and Mailchimp refuses the second one.
-  const people: People = new Map(good.map((member) => [addressOf(member), member.traits]));
-  const reasons = new Map<string, string>();
-  const tagged = await enroll(endpoint, place, people, reasons, signal);
-  const lacking = (): readonly string[] => [...tagged].flatMap(([address, has]) => (has ? [] : [address]));
-  if (lacking().length > 0) {
-    const { members_added: added } = await segment(endpoint, place, { members_to_add: lacking() }, signal);
-    for (const { email_address: address } of added) {
-      tagged.set(plain(address), true);
+  return sendGood(members, refusalOf, async (good) => {
+    // Rows may share an address, and Mailchimp refuses the second one.
+    const people: People = new Map(good.map((member) => [addressOf(member), member.traits]));
+    const reasons = new Map<string, string>();
+    const tagged = await enroll(endpoint, place, people, reasons, signal);
+    const lacking = (): readonly string[] => [...tagged].flatMap(([address, has]) => (has ? [] : [address]));
+    if (lacking().length > 0) {
+      const { members_added: added } = await segment(endpoint, place, { members_to_add: lacking() }, signal);
+      for (const { email_address: address } of added) {
+        tagged.set(plain(address), true);
+      }
     }
-  }
-  for (const address of lacking()) {
-    tagged.set(address, await tagAlone(endpoint, place, { name, status: 'active' }, address, signal));
-  }
-  return members.map((member, at) => refusals[at] ?? outcomeOf(member, reasons, tagged));
+    for (const address of lacking()) {
+      tagged.set(address, await tagAlone(endpoint, place, { name, status: 'active' }, address, signal));
+    }
+    return good.map((member) => outcomeOf(member, reasons, tagged));
+  });
 }
 
 type People = ReadonlyMap<string, Member['traits']>;
@@ -171,7 +170,7 @@ async function enroll(
 }
 
 function rowRejected(thrown: unknown): ActivateError {
-  if (thrown instanceof ActivateError && thrown.code === 'ROW_REJECTED') {
+  if (hasCode(thrown, 'ROW_REJECTED')) {
     return thrown;
   }
   throw thrown;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FieldSpec } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** A tag of an audience. Its number is that of the static segment of the same name. */
@@ -39,7 +40,7 @@ export async function audiencesThere(endpoint: Endpoint): Promise<readonly Named
       await endpoint.ask({ method: 'GET', path: `lists/${only}`, query: { fields: 'id,name' } }, named),
     ];
   } catch (error) {
-    if (error instanceof ActivateError && error.code === 'NOT_FOUND') {
+    if (hasCode(error, 'NOT_FOUND')) {
       const message = 'Mailchimp has no audience of this id.';
       throw new ActivateError('CONFIG_INVALID', message, {
         fix: 'Connect again with the id that the settings of the audience show.',
@@ -138,12 +139,9 @@ export async function nameOfTag(
   const query = { fields: 'name,type' };
   const path = `lists/${audience}/segments/${tag}`;
   const shape = z.object({ name: z.string(), type: z.string() });
-  const found = await endpoint.ask({ method: 'GET', path, query, signal }, shape).catch((error: unknown) => {
-    if (error instanceof ActivateError && error.code === 'NOT_FOUND') {
-      return undefined;
-    }
-    throw error;
-  });
+  const found = await endpoint
+    .ask({ method: 'GET', path, query, signal }, shape)
+    .catch(nothingOn('NOT_FOUND'));
   if (found?.type !== 'static') {
     throw new ActivateError('TARGET_GONE', 'This tag is not there any more in Mailchimp.', {
       fix: 'Choose another list for the sync.',

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Http, type HttpAnswer, withToken } from '../../engine/contracts/http.ts';
+import { readOr } from '../../engine/contracts/json.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
 import type { Login } from './config.ts';
 import { faultIn, isOfSignIn, refusalOf } from './errors.ts';
@@ -15,6 +15,8 @@ export interface Api {
   /** Posts to a path below the version. All that is posted may be posted twice. Throws {@link refusalOf}. */
   ask<T extends z.ZodType>(path: string, json: object, shape: T, signal?: AbortSignal): Promise<z.output<T>>;
 }
+
+const read = readOr('Microsoft answered with something else than it is known to.');
 
 export function openApi(login: Login, { http: plain }: ConnectorContext): Api {
   // What is inside tells whether a new token helps: any status comes with a token that has run out, and 401 with others.
@@ -47,14 +49,7 @@ export function openApi(login: Login, { http: plain }: ConnectorContext): Api {
       if (!answer.ok || fault !== undefined) {
         throw refusalOf(answer, fault, json);
       }
-      const parsed = shape.safeParse(answer.json());
-      if (!parsed.success) {
-        throw new ActivateError(
-          'OUTCOME_UNKNOWN',
-          'Microsoft answered with something else than it is known to.',
-        );
-      }
-      return parsed.data;
+      return read(shape, answer.json());
     },
   };
 }

@@ -1,6 +1,7 @@
 import { type ConnectorContext, defineConnector } from '../../engine/contracts/connector.ts';
 import type { Event, Events, Outcome, Value } from '../../engine/contracts/destination.ts';
 import type { HttpAnswer } from '../../engine/contracts/http.ts';
+import { sendGood } from '../../engine/contracts/outcomes.ts';
 import { config, type Login, loginOf } from './config.ts';
 import { mustKnowUs, outcomesOf } from './results.ts';
 
@@ -45,12 +46,15 @@ function eventsOf(post: Post, now: () => Date): Events {
       { name: 'distinct_id', label: 'Distinct id' },
     ],
     repeatsKnownForMs: undefined,
-    send: async (events, { signal }) => {
-      const outcomes = events.map((event) => refusalOf(event, now()));
-      const sent = events.filter((_, at) => outcomes[at] === undefined).map(sentOf);
-      const answers = (sent.length === 0 ? [] : outcomesOf(await post(sent, signal), sent)).values();
-      return outcomes.map((outcome) => outcome ?? (answers.next().value as Outcome));
-    },
+    send: (events, { signal }) =>
+      sendGood(
+        events,
+        (event) => refusalOf(event, now()),
+        async (good) => {
+          const sent = good.map(sentOf);
+          return outcomesOf(await post(sent, signal), sent);
+        },
+      ),
   };
 }
 

@@ -92,7 +92,7 @@ async function kindOf(client: Client, object: string, signal: AbortSignal | unde
   if (!answer.ok) {
     throw failureOf(answer, undefined);
   }
-  const { properties, required } = read(answer, kindShape);
+  const { properties, required } = read(kindShape, answer.json());
   return { object, properties: new Map(Object.entries(properties)), required };
 }
 

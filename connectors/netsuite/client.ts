@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type HttpAnswer, type HttpRequest, withToken } from '../../engine/contracts/http.ts';
+import { readOr } from '../../engine/contracts/json.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
 import type { Login } from './config.ts';
 import { failureOf } from './errors.ts';
@@ -45,16 +45,10 @@ export function openClient(login: Login, { http, now }: ConnectorContext): Clien
       if (!answer.ok) {
         throw failureOf(answer, request.json);
       }
-      return read(answer, shape);
+      return read(shape, answer.json());
     },
   };
 }
 
-/** Where a 2xx can't be read, nobody can say what was done. */
-export function read<T extends z.ZodType>(answer: HttpAnswer, shape: T): z.output<T> {
-  const parsed = shape.safeParse(answer.json());
-  if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'NetSuite answered with something else than it documents.');
-  }
-  return parsed.data;
-}
+/** What a 2xx says. */
+export const read = readOr('NetSuite answered with something else than it documents.');

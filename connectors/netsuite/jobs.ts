@@ -81,7 +81,7 @@ async function isOver({ client, call }: Work, id: string): Promise<boolean> {
       if (!answer.ok) {
         throw failureOf(answer, undefined);
       }
-      const { completed, progress } = read(answer, stepShape);
+      const { completed, progress } = read(stepShape, answer.json());
       return completed || progress === 'succeeded' || progress === 'failed' ? true : undefined;
     },
     { pollsMs, longestMs, signal: call.signal },

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Of the Web API. */
@@ -56,12 +56,10 @@ export function read<T extends z.ZodType>(shape: T, reply: Reply): z.output<T> {
   if ('error' in reply) {
     throw reply.error;
   }
-  const parsed = shape.safeParse(reply.body);
-  if (!parsed.success) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'SendGrid answered with something else than it is known to.');
-  }
-  return parsed.data;
+  return readBody(shape, reply.body);
 }
+
+const readBody = readOr('SendGrid answered with something else than it is known to.');
 
 // Errors -------------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import {
   theirWords,
   withToken,
 } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
 import type { Login } from './config.ts';
 import { faultIn, textsIn, withSoap } from './envelope.ts';
@@ -67,14 +67,7 @@ export function openClient(login: Login, { http: bare }: ConnectorContext): Clie
       if (!answer.ok) {
         throw errorIn(answer, request.json);
       }
-      const parsed = shape.safeParse(answer.json());
-      if (!parsed.success) {
-        throw new ActivateError(
-          'OUTCOME_UNKNOWN',
-          'Marketing Cloud answered with something else than it is known to.',
-        );
-      }
-      return parsed.data;
+      return read(shape, answer.json());
     },
     soap: async ({ action, xml, signal }) => {
       const answer = await http.send({
@@ -92,6 +85,8 @@ export function openClient(login: Login, { http: bare }: ConnectorContext): Clie
     },
   };
 }
+
+const read = readOr('Marketing Cloud answered with something else than it is known to.');
 
 // Errors -------------------------------------------------------------------------------------------------------------
 

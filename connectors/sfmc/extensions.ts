@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FieldSpec } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { hasCode } from '../../engine/contracts/thrown.ts';
 import type { Client } from './client.ts';
 import { invalid } from './config.ts';
 
@@ -162,7 +163,7 @@ function memberIn(fields: readonly Column[], key: Column, name: string | undefin
 const isAddress = ({ name, type }: Column): boolean => type === 'EmailAddress' || /e-?mail/i.test(name);
 
 function gone(error: unknown): never {
-  if (error instanceof ActivateError && (error.code === 'NOT_FOUND' || error.code === 'INPUT_INVALID')) {
+  if (hasCode(error, 'NOT_FOUND', 'INPUT_INVALID')) {
     throw new ActivateError('TARGET_GONE', 'This data extension is not there in the business unit.', {
       fix: 'Choose another for the sync; one that is shared has to be looked for in the business unit that owns it.',
       cause: error,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Call, Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
+import { hasCode } from '../../engine/contracts/thrown.ts';
 import { untilKnown } from '../../engine/contracts/wait.ts';
 import type { Client } from './client.ts';
 
@@ -42,7 +43,7 @@ async function begin(
     .ask(asked, z.object({ requestId: z.string().min(1) }))
     .catch((error: unknown) => {
       // It does not say which row it minds.
-      throw error instanceof ActivateError && error.code === 'INPUT_INVALID'
+      throw hasCode(error, 'INPUT_INVALID')
         ? new ActivateError('ROW_REJECTED', error.message, { cause: error })
         : error;
     });

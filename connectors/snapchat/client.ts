@@ -8,7 +8,7 @@ import {
   theirWords,
   withToken,
 } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 import type { Login } from './config.ts';
@@ -59,7 +59,7 @@ export function openClient(login: Login, context: ConnectorContext): Client {
       if (refusal !== undefined || !answer.ok) {
         throw errorIn(answer, refusal, [request.json, token]);
       }
-      return read(answer.json(), of, shape);
+      return pageIn(answer.json(), of, shape);
     },
   };
 }
@@ -89,13 +89,15 @@ const headShape = z.looseObject({
 });
 const partsShape = z.array(z.looseObject({ sub_request_status: success }));
 
-function read<T extends z.ZodType>(body: unknown, of: Asked['of'], shape: T): Page<z.output<T>> {
+const read = readOr('Snapchat answered with something else than it is known to.');
+
+function pageIn<T extends z.ZodType>(body: unknown, of: Asked['of'], shape: T): Page<z.output<T>> {
   const head = headShape.safeParse(body).data;
   const parts = partsShape.safeParse(head?.[of]).data;
-  const items = z.array(shape).safeParse(parts?.map((one) => one[envelopes[of]])).data;
-  if (items === undefined) {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'Snapchat answered with something else than it is known to.');
-  }
+  const items = read(
+    z.array(shape),
+    parts?.map((one) => one[envelopes[of]]),
+  );
   return { items, cursor: cursorOf(head?.paging?.next_link) };
 }
 

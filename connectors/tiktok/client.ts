@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
 /** Of the API for Business. */
@@ -39,18 +39,12 @@ export function openClient(login: Login, { http }: ConnectorContext): Client {
       if (!answer.ok) {
         throw errorOf(answer, 'TikTok');
       }
-      const { success, data: whole } = taken.safeParse(answer.json());
-      const parsed = shape.safeParse(whole?.data);
-      if (!success || !parsed.success) {
-        throw new ActivateError(
-          'OUTCOME_UNKNOWN',
-          'TikTok answered with something else than it is known to.',
-        );
-      }
-      return parsed.data;
+      return read(shape, read(taken, answer.json()).data);
     },
   };
 }
+
+const read = readOr('TikTok answered with something else than it is known to.');
 
 /** The one number that says that something was done. */
 const taken = z.object({ code: z.literal(0), data: z.unknown() });

@@ -12,6 +12,7 @@ import type {
 } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { hasCode } from '../../engine/contracts/thrown.ts';
 import { config, settingsOf } from './config.ts';
 import { type Endpoint, openEndpoint } from './endpoint.ts';
 import { madeIn, outcomesOf } from './results.ts';
@@ -56,7 +57,7 @@ async function check(endpoint: Endpoint, use: PartName): Promise<readonly string
     await endpoint.post({ id: freshId(), type: 'ping', data: { use } }, signal);
   } catch (error) {
     // Many receivers answer a signature that they do not know with 400.
-    if (error instanceof ActivateError && error.code === 'ROW_REJECTED') {
+    if (hasCode(error, 'ROW_REJECTED')) {
       throw new ActivateError('AUTH_REJECTED', 'The receiver does not take a signed request of type ping.', {
         fix: 'Compare the signing secret with that of the receiver, and let it answer a ping with 2xx.',
       });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { hasCode } from '../../engine/contracts/thrown.ts';
 import type { Zendesk } from './client.ts';
-import { hasCode, understood } from './errors.ts';
+import { read } from './errors.ts';
 
 const users = z.object({
   users: z.array(
@@ -30,7 +31,7 @@ export async function agentOf(
     return undefined;
   }
   try {
-    const found = understood(users, await api.get('/users/search', { query: address }, signal)).users;
+    const found = read(users, await api.get('/users/search', { query: address }, signal)).users;
     const agent = found.find(
       ({ email, role, active, suspended }) =>
         email?.toLowerCase() === address.toLowerCase() && role !== 'end-user' && active && !suspended,
@@ -40,7 +41,7 @@ export async function agentOf(
     }
     const path = `/users/${agent.id}/group_memberships`;
     for await (const one of api.pages(path, 'group_memberships', {}, signal)) {
-      if (understood(membership, one).group_id === group) {
+      if (read(membership, one).group_id === group) {
         return agent.id;
       }
     }

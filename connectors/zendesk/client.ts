@@ -3,7 +3,7 @@ import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Http, type HttpRequest, withToken } from '../../engine/contracts/http.ts';
 import type { Login, Settings } from './config.ts';
-import { refusalOf, signInRefusal, understood } from './errors.ts';
+import { read, refusalOf, signInRefusal } from './errors.ts';
 
 /** The way to one Zendesk. Paths are those below `/api/v2`; answers are the JSON of a 2xx. */
 export interface Zendesk {
@@ -50,9 +50,9 @@ export function openZendesk(settings: Settings, context: ConnectorContext): Zend
       do {
         const cursor = { ...query, 'page[size]': 100, 'page[after]': after };
         const answer = await send(path, { method: 'GET', query: cursor }, signal);
-        const items = understood(z.object({ [name]: z.array(z.unknown()) }), answer);
+        const items = read(z.object({ [name]: z.array(z.unknown()) }), answer);
         yield* items[name] ?? [];
-        const { has_more, after_cursor } = understood(page, answer).meta;
+        const { has_more, after_cursor } = read(page, answer).meta;
         after = has_more ? (after_cursor ?? undefined) : undefined;
       } while (after !== undefined);
     },

@@ -4,10 +4,11 @@ import type { Tasks, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import { keptForAMinute } from '../../engine/contracts/kept.ts';
+import { hasCode } from '../../engine/contracts/thrown.ts';
 import { agentOf } from './agents.ts';
 import { openZendesk, version, type Zendesk } from './client.ts';
 import { config, type Settings, settingsOf } from './config.ts';
-import { hasCode, understood } from './errors.ts';
+import { read } from './errors.ts';
 import { customOf, specsOf, type TicketField, ticketField } from './fields.ts';
 import {
   close,
@@ -63,7 +64,7 @@ const self = z.object({
 
 async function check(api: Zendesk): Promise<readonly string[]> {
   const signal = AbortSignal.timeout(30_000);
-  const { user } = understood(self, await api.get('/users/me', {}, signal).catch(notHere));
+  const { user } = read(self, await api.get('/users/me', {}, signal).catch(notHere));
   // Zendesk takes a request without a key for one of a stranger, and answers it.
   if (!user.id) {
     throw new ActivateError('AUTH_REJECTED', 'Zendesk does not know who this is.', {
@@ -132,7 +133,7 @@ const groupShape = z.object({ id: z.number(), name: z.string(), deleted: z.boole
 async function projectsOf(api: Zendesk, typed: string): Promise<Options> {
   const options = [];
   for await (const each of api.pages('/groups/assignable', 'groups', {}, AbortSignal.timeout(30_000))) {
-    const { id, name, deleted } = understood(groupShape, each);
+    const { id, name, deleted } = read(groupShape, each);
     if (!deleted && name.toLowerCase().includes(typed)) {
       options.push({ value: String(id), label: name.slice(0, 75) });
     }
@@ -143,7 +144,7 @@ async function projectsOf(api: Zendesk, typed: string): Promise<Options> {
 async function readFields(api: Zendesk, signal: AbortSignal): Promise<readonly TicketField[]> {
   const all: TicketField[] = [];
   for await (const each of api.pages('/ticket_fields', 'ticket_fields', {}, signal)) {
-    all.push(understood(ticketField, each));
+    all.push(read(ticketField, each));
   }
   return all;
 }

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { NewTask, TaskRef, TaskState } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
 import type { Zendesk } from './client.ts';
 import type { Settings } from './config.ts';
-import { hasCode, understood } from './errors.ts';
+import { read } from './errors.ts';
 import { filled, type TicketField } from './fields.ts';
 
 const ticketShape = z.object({
@@ -60,7 +61,7 @@ export async function create(
   });
   const notes = [...(assignee !== undefined && agent === undefined ? [noteOnAgent] : []), ...day.notes];
   return {
-    ...refOf(understood(one, made).ticket, settings),
+    ...refOf(read(one, made).ticket, settings),
     ...(notes.length === 0 ? {} : { note: notes.join(' ') }),
   };
 }
@@ -118,7 +119,7 @@ export async function find(
 ): Promise<TaskRef | undefined> {
   const found: Ticket[] = [];
   for await (const each of api.pages('/tickets', 'tickets', { external_id: markOf(mark) }, signal)) {
-    found.push(understood(ticketShape, each));
+    found.push(read(ticketShape, each));
   }
   const [oldest] = found
     .filter(({ status }) => status !== 'deleted')
@@ -160,10 +161,7 @@ export async function close(api: Zendesk, id: string, signal: AbortSignal): Prom
     if (!hasCode(error, 'ROW_REJECTED') || assignee_id) {
       throw error;
     }
-    const me = understood(
-      z.object({ user: z.object({ id: z.number() }) }),
-      await api.get('/users/me', {}, signal),
-    );
+    const me = read(z.object({ user: z.object({ id: z.number() }) }), await api.get('/users/me', {}, signal));
     await api.change(id, { status: 'solved', assignee_id: me.user.id }, true, signal);
   }
 }
@@ -184,14 +182,8 @@ export async function reopen(api: Zendesk, id: string, signal: AbortSignal): Pro
 /** False when there is none of this id. */
 export async function hasGroup(api: Zendesk, group: number, signal: AbortSignal): Promise<boolean> {
   const shape = z.object({ group: z.object({ deleted: z.boolean().default(false) }) });
-  try {
-    return !understood(shape, await api.get(`/groups/${group}`, {}, signal)).group.deleted;
-  } catch (error) {
-    if (hasCode(error, 'NOT_FOUND')) {
-      return false;
-    }
-    throw error;
-  }
+  const found = await api.get(`/groups/${group}`, {}, signal).catch(nothingOn('NOT_FOUND'));
+  return found !== undefined && !read(shape, found).group.deleted;
 }
 
 export function groupOf(project: string): number {
@@ -211,13 +203,13 @@ const squeezed = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 const newText = 'The text has changed:';
 
 async function ticketOf(api: Zendesk, id: string, signal: AbortSignal): Promise<Ticket> {
-  return understood(one, await api.get(`/tickets/${encodeURIComponent(id)}`, {}, signal)).ticket;
+  return read(one, await api.get(`/tickets/${encodeURIComponent(id)}`, {}, signal)).ticket;
 }
 
 async function commentsOf(api: Zendesk, id: string, signal: AbortSignal): Promise<readonly string[]> {
   const bodies: string[] = [];
   for await (const each of api.pages(`/tickets/${encodeURIComponent(id)}/comments`, 'comments', {}, signal)) {
-    bodies.push(understood(commentShape, each).body);
+    bodies.push(read(commentShape, each).body);
   }
   return bodies;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 
 const shape = z.object({ message: z.string(), code: z.number().default(0) });
 
@@ -15,4 +15,18 @@ describe('jsonAs', () => {
       expect(jsonAs(text, shape)).toBeUndefined();
     },
   );
+});
+
+describe('readOr', () => {
+  const read = readOr('It answered with something else.');
+
+  it('reads what is needed', () => {
+    expect(read(shape, { message: 'Yes.', code: 2, more: true })).toEqual({ message: 'Yes.', code: 2 });
+  });
+
+  it('says that nobody knows what was done when it is not there', () => {
+    expect(() => read(shape, { code: 2 })).toThrow(
+      expect.objectContaining({ code: 'OUTCOME_UNKNOWN', message: 'It answered with something else.' }),
+    );
+  });
 });
