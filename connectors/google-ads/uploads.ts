@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Call, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
+import { untilKnown } from '../../engine/contracts/wait.ts';
 import { type Api, bodyOf, read } from './api.ts';
 
 /** People that are put on a list or taken off it by one request. Each is at a place of the batch. */
@@ -132,7 +132,7 @@ function destinationOf({ login: { account, manager } }: Api, list: string): obje
 
 // Waiting ------------------------------------------------------------------------------------------------------------
 
-/** The last of these again and again. Google needs half an hour as a rule. */
+/** Google needs half an hour as a rule. */
 const pollsMs = [250, 1000, 5000, 30_000, 60_000, 300_000, 600_000] as const;
 /** It promises an answer within a day. */
 const longestMs = 24 * 3_600_000;
@@ -166,30 +166,28 @@ type Result =
 
 /** Waits until a request has ended, for hours if need be: it goes on by itself, whatever becomes of us. */
 async function waitFor(api: Api, requestId: string, fresh: boolean, call: Call): Promise<Result> {
-  let waitedMs = 0;
-  for (let polls = 0; waitedMs < longestMs; polls += 1) {
-    const reply = await api.ask({
-      method: 'GET',
-      path: 'requestStatus:retrieve',
-      query: { requestId },
-      signal: call.signal,
-    });
-    const isLost = 'error' in reply && isUnknown(reply.refusal.reasons);
-    if (!isLost) {
-      const result = resultIn(bodyOf(reply));
-      if (result !== undefined) {
-        return result;
+  const { signal } = call;
+  const asked = { method: 'GET', path: 'requestStatus:retrieve', query: { requestId }, signal } as const;
+  const ended = await untilKnown(
+    async (waitedMs) => {
+      const reply = await api.ask(asked);
+      if ('error' in reply && isUnknown(reply.refusal.reasons)) {
+        return fresh && waitedMs <= unknownAtFirstMs ? undefined : 'lost';
       }
-    } else if (!fresh || waitedMs > unknownAtFirstMs) {
-      await call.keep(spent);
-      throw new ActivateError('OUTCOME_UNKNOWN', 'Google does not know any more what it was sent.');
-    }
-    const pauseMs = pollsMs[Math.min(polls, pollsMs.length - 1)] as number;
-    await sleep(pauseMs, undefined, { signal: call.signal }).catch(() => call.signal.throwIfAborted());
-    waitedMs += pauseMs;
+      return resultIn(bodyOf(reply));
+    },
+    { pollsMs, longestMs, signal },
+  );
+  if (ended === undefined || ended === 'lost') {
+    await call.keep(spent);
+    throw new ActivateError(
+      'OUTCOME_UNKNOWN',
+      ended === 'lost'
+        ? 'Google does not know any more what it was sent.'
+        : 'Google has not dealt with these people for 24 hours.',
+    );
   }
-  await call.keep(spent);
-  throw new ActivateError('OUTCOME_UNKNOWN', 'Google has not dealt with these people for 24 hours.');
+  return ended;
 }
 
 function isUnknown(reasons: readonly string[]): boolean {

@@ -3,6 +3,7 @@ import type { IngestJobV2 } from 'jsforce/lib/api/bulk2.js';
 import type { Call, Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError, asActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
+import { untilKnown } from '../../engine/contracts/wait.ts';
 import { bulkRefusalOf, outcomeOf } from './errors.ts';
 import type { Session } from './session.ts';
 import type { Send, Work } from './work.ts';
@@ -114,31 +115,38 @@ type Ended = 'JobComplete' | 'Failed' | 'Aborted';
 
 /** Waits until the job has ended, for hours if need be: it goes on by itself, whatever becomes of us. */
 async function waitFor(job: Job, call: Call): Promise<Ended> {
-  const began = performance.now();
-  for (let polls = 0; performance.now() - began < longestJobMs; polls += 1) {
-    const { state, errorMessage } = await patiently(call, () => job.check());
-    switch (state) {
-      case 'Open':
-        await letBegin(job, polls > 1);
-        break;
-      case 'UploadComplete':
-      case 'InProgress':
-        break;
-      case 'Failed':
-        mustNotBeSetUp(errorMessage);
-        return state;
-      case 'JobComplete':
-      case 'Aborted':
-        return state;
-      case undefined:
-        throw new ActivateError('OUTCOME_UNKNOWN', 'Salesforce does not say how far the bulk job is.');
-      default:
-        return state satisfies never;
-    }
-    await pause(pollsMs[Math.min(polls, pollsMs.length - 1)] as number, call.signal);
+  const ended = await untilKnown(
+    async (waitedMs): Promise<Ended | undefined> => {
+      const { state, errorMessage } = await patiently(call, () => job.check());
+      switch (state) {
+        case 'Open':
+          await letBegin(job, waitedMs >= insistsAfterMs);
+          return undefined;
+        case 'UploadComplete':
+        case 'InProgress':
+          return undefined;
+        case 'Failed':
+          mustNotBeSetUp(errorMessage);
+          return state;
+        case 'JobComplete':
+        case 'Aborted':
+          return state;
+        case undefined:
+          throw new ActivateError('OUTCOME_UNKNOWN', 'Salesforce does not say how far the bulk job is.');
+        default:
+          return state satisfies never;
+      }
+    },
+    { pollsMs, longestMs: longestJobMs, signal: call.signal },
+  );
+  if (ended === undefined) {
+    throw new ActivateError('OUTCOME_UNKNOWN', 'The bulk job at Salesforce has not ended for 12 hours.');
   }
-  throw new ActivateError('OUTCOME_UNKNOWN', 'The bulk job at Salesforce has not ended for 12 hours.');
+  return ended;
 }
+
+/** Of waiting: it is asked for the third time then. */
+const insistsAfterMs = 750;
 
 /** The answer to this may be lost, or it may be refused because it was said before: the state of the job tells. */
 async function letBegin(job: Job, insists: boolean): Promise<void> {
