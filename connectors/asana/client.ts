@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Http, type HttpRequest, withToken } from '../../engine/contracts/http.ts';
 import { readOr } from '../../engine/contracts/json.ts';
-import type { Login, Settings } from './config.ts';
+import { grantedToken } from '../../engine/contracts/oauth.ts';
+import type { Settings } from './config.ts';
 import { refusalOf, signInRefusal } from './errors.ts';
 
 /** What we ask of Asana, each as one request. Answers are what stands under `data`; lists come page by page. */
@@ -116,40 +116,23 @@ function signedIn({ login, baseUrl }: Settings, { http }: ConnectorContext): Htt
           http.send({ ...request, headers: { ...headers, authorization: `Bearer ${login.token}` } }),
       };
     case 'app':
-      return withToken(http, () => fetchToken(http, baseUrl, login));
+      return withToken(http, () =>
+        // The refresh token stays the same, so that asking twice does no harm.
+        grantedToken(http, {
+          vendor: 'Asana',
+          url: `${baseUrl}/-/oauth_token`,
+          form: {
+            grant_type: 'refresh_token',
+            client_id: login.clientId,
+            client_secret: login.clientSecret,
+            refresh_token: login.refreshToken,
+          },
+          refused: signInRefusal,
+        }),
+      );
     default:
       return login satisfies never;
   }
-}
-
-async function fetchToken(
-  http: Http,
-  baseUrl: string,
-  login: Extract<Login, { type: 'app' }>,
-): Promise<string> {
-  const answer = await http.send({
-    method: 'POST',
-    url: `${baseUrl}/-/oauth_token`,
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams({
-      grant_type: 'refresh_token',
-      client_id: login.clientId,
-      client_secret: login.clientSecret,
-      refresh_token: login.refreshToken,
-    }).toString(),
-    // The refresh token stays the same, so that asking twice does no harm.
-    repeatable: true,
-  });
-  if (!answer.ok) {
-    throw signInRefusal(answer);
-  }
-  const { data } = z.object({ access_token: z.string().min(1) }).safeParse(answer.json());
-  if (data === undefined) {
-    throw new ActivateError('AUTH_REJECTED', 'Asana answers the sign-in without a token.', {
-      fix: 'Make a new refresh token and connect again: /activate connect.',
-    });
-  }
-  return data.access_token;
 }
 
 function inside(answer: unknown): unknown {

@@ -3,6 +3,7 @@ import type { Connection } from 'jsforce';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type HttpRequest, withToken } from '../../engine/contracts/http.ts';
+import { grantedToken } from '../../engine/contracts/oauth.ts';
 import type { Login } from './config.ts';
 import { failureOf, quotaWaitMs, tokenFailureOf } from './errors.ts';
 
@@ -33,7 +34,15 @@ export async function openSession(login: Login, context: ConnectorContext): Prom
   const { Connection } = await import('jsforce');
   // Some loaders hand out the package's default export in its place, which has no such name.
   const { StreamPromise } = await import('jsforce/lib/util/promise.js');
-  const http = withToken(context.http, () => fetchToken(login, context));
+  const http = withToken(context.http, () =>
+    grantedToken(context.http, {
+      vendor: 'Salesforce',
+      // Not the `instance_url` of the answer is gone to afterwards, but where the person said: with My Domain it is the same.
+      url: `${login.base}/services/oauth2/token`,
+      form: login.grant(context.now()),
+      refused: tokenFailureOf,
+    }),
+  );
   let usage: Usage | undefined;
   const exchange = async (request: JsforceRequest, how: How): Promise<JsforceResponse> => {
     const answer = await http.send(requestOf(request, how));
@@ -110,23 +119,4 @@ function requestOf({ url, method, headers = {}, body }: JsforceRequest, how: How
 function usageOf(header: string | undefined): Usage | undefined {
   const [, used, limit] = /api-usage=(\d+)\/(\d+)/.exec(header ?? '') ?? [];
   return used === undefined ? undefined : { used: Number(used), limit: Number(limit) };
-}
-
-/** Calls go where the person said, and not to the `instance_url` of the answer: with My Domain they are the same. */
-async function fetchToken(login: Login, { http, now }: ConnectorContext): Promise<string> {
-  const answer = await http.send({
-    method: 'POST',
-    url: `${login.base}/services/oauth2/token`,
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams(login.grant(now())).toString(),
-    repeatable: true,
-  });
-  if (!answer.ok) {
-    throw tokenFailureOf(answer);
-  }
-  const { access_token: token } = answer.json() as { readonly access_token?: unknown };
-  if (typeof token !== 'string' || token === '') {
-    throw new ActivateError('OUTCOME_UNKNOWN', 'Salesforce answered without a token.');
-  }
-  return token;
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Http, type HttpRequest, withToken } from '../../engine/contracts/http.ts';
-import type { Login, Settings } from './config.ts';
+import { grantedToken } from '../../engine/contracts/oauth.ts';
+import type { Settings } from './config.ts';
 import { read, refusalOf, signInRefusal } from './errors.ts';
 
 /** The way to one Zendesk. Paths are those below `/api/v2`; answers are the JSON of a 2xx. */
@@ -80,35 +80,21 @@ function signedIn({ login, baseUrl }: Settings, { http }: ConnectorContext): Htt
           http.send({ ...request, headers: { ...headers, authorization: login.authorization } }),
       };
     case 'client':
-      return withToken(http, () => fetchToken(http, baseUrl, login));
+      return withToken(http, () =>
+        grantedToken(http, {
+          vendor: 'Zendesk',
+          url: `${baseUrl}/oauth/tokens`,
+          form: {
+            grant_type: 'client_credentials',
+            client_id: login.clientId,
+            client_secret: login.clientSecret,
+            scope: 'read write',
+          },
+          asJson: true,
+          refused: signInRefusal,
+        }),
+      );
     default:
       return login satisfies never;
   }
-}
-
-/** Zendesk takes what a sign-in holds as JSON, not as the form that others take. */
-async function fetchToken(
-  http: Http,
-  baseUrl: string,
-  { clientId, clientSecret }: Extract<Login, { type: 'client' }>,
-): Promise<string> {
-  const answer = await http.send({
-    method: 'POST',
-    url: `${baseUrl}/oauth/tokens`,
-    json: {
-      grant_type: 'client_credentials',
-      client_id: clientId,
-      client_secret: clientSecret,
-      scope: 'read write',
-    },
-    repeatable: true,
-  });
-  if (!answer.ok) {
-    throw signInRefusal(answer);
-  }
-  const { data } = z.object({ access_token: z.string().min(1) }).safeParse(answer.json());
-  if (data === undefined) {
-    throw new ActivateError('UNAVAILABLE', 'Zendesk answers the sign-in without a token.');
-  }
-  return data.access_token;
 }

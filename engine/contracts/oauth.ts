@@ -1,17 +1,29 @@
 import { constants, createPrivateKey, type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto';
 import { ActivateError } from './errors.ts';
-import { errorOf, type Http } from './http.ts';
+import { errorOf, type Http, type HttpAnswer } from './http.ts';
 
 /** How a token is asked for, by OAuth 2.0 (RFC 6749): a grant with its own fields, to the vendor's token endpoint. */
-export interface Grant {
+export type Grant = GrantRequest &
+  (
+    | {
+        /** What to make anew when the grant is refused, as "a refresh token". */
+        readonly renew: string;
+      }
+    | {
+        /** What an answer that is not 2xx means, where it says more than its status. */
+        readonly refused: (answer: HttpAnswer) => ActivateError;
+      }
+  );
+
+interface GrantRequest {
   /** As people call the far side. */
   readonly vendor: string;
   readonly url: string;
-  /** `grant_type` and what belongs to it; sent as a form. */
+  /** `grant_type` and what belongs to it. */
   readonly form: Readonly<Record<string, string>>;
+  /** Sent as JSON, and not as the form that the standard wants. */
+  readonly asJson?: true;
   readonly headers?: Readonly<Record<string, string>>;
-  /** What to make anew when the grant is refused, as "a refresh token". */
-  readonly renew: string;
 }
 
 /**
@@ -20,27 +32,31 @@ export interface Grant {
  * endpoint that gives each refresh token once is not one for this.
  */
 export async function grantedToken(http: Http, grant: Grant): Promise<string> {
-  const { vendor, url, form, headers, renew } = grant;
+  const { vendor, url, form, asJson = false, headers } = grant;
+  const type = asJson ? 'application/json' : 'application/x-www-form-urlencoded';
   const answer = await http.send({
     method: 'POST',
     url,
-    headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json', ...headers },
-    body: new URLSearchParams(form).toString(),
+    headers: { 'content-type': type, accept: 'application/json', ...headers },
+    body: asJson ? JSON.stringify(form) : new URLSearchParams(form).toString(),
     repeatable: true,
   });
-  if (answer.status === 400 || answer.status === 401) {
-    throw new ActivateError('AUTH_REJECTED', `${vendor} does not take the sign-in.`, {
-      fix: `Make ${renew} anew and connect again: /activate connect.`,
-    });
-  }
   if (!answer.ok) {
-    throw errorOf(answer, vendor);
+    throw 'refused' in grant ? grant.refused(answer) : refusalOf(answer, vendor, grant.renew);
   }
   const { access_token: token } = answer.json() as { readonly access_token?: unknown };
   if (typeof token !== 'string' || token === '') {
     throw new ActivateError('UNAVAILABLE', `${vendor} answered the sign-in without a token.`);
   }
   return token;
+}
+
+function refusalOf(answer: HttpAnswer, vendor: string, renew: string): ActivateError {
+  return answer.status === 400 || answer.status === 401
+    ? new ActivateError('AUTH_REJECTED', `${vendor} does not take the sign-in.`, {
+        fix: `Make ${renew} anew and connect again: /activate connect.`,
+      })
+    : errorOf(answer, vendor);
 }
 
 // Signed tokens ------------------------------------------------------------------------------------------------------
