@@ -4,6 +4,7 @@ import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Http, withToken } from '../../engine/contracts/http.ts';
 import { grantedToken } from '../../engine/contracts/oauth.ts';
+import { type Wrapped, written } from '../../engine/contracts/reader.ts';
 import type { Column, Limits } from '../../engine/contracts/source.ts';
 import { withoutSemicolon } from '../../engine/contracts/sql.ts';
 import { type Followed, follow } from '../../engine/contracts/statements.ts';
@@ -11,13 +12,6 @@ import type { Login } from './config.ts';
 import { type Asked, canceled, explain, overBilled } from './errors.ts';
 import { read, statementOf, vendor, type Wanted, type Way } from './job.ts';
 import type { SchemaField } from './text.ts';
-
-/** A statement of ours around a person's query. */
-export interface Wrapped {
-  readonly before: string;
-  readonly sql: string;
-  readonly after: string;
-}
 
 export interface TableReference {
   readonly projectId: string;
@@ -122,11 +116,11 @@ export function createSession(
     send,
     ask,
     prove: async (text, limits) => {
-      const { statement, linesBefore } = written(text);
+      const { statement, linesBefore } = lined(text);
       return proofIn(await tried(statement, linesBefore, limits));
     },
     select: async (text, columns, limits) => {
-      const { statement, linesBefore } = written(text);
+      const { statement, linesBefore } = lined(text);
       const found = await tried(statement, linesBefore, limits);
       const { estimate } = proofIn(found);
       const asked = { login, linesBefore, estimate };
@@ -168,14 +162,12 @@ function queryOf(query: string): object {
   return { query, useLegacySql: false };
 }
 
-/** Lines of their own for the person's query: it may end in a comment. */
-function written(text: string | Wrapped): { readonly statement: string; readonly linesBefore: number } {
+/** The text that is sent, and the line in it before the person's query. */
+function lined(text: string | Wrapped): { readonly statement: string; readonly linesBefore: number } {
   if (typeof text === 'string') {
     return { statement: withoutSemicolon(text, 'bigquery'), linesBefore: 0 };
   }
-  const { before, sql, after } = text;
-  const statement = `${before}\n${withoutSemicolon(sql, 'bigquery')}\n${after}`;
-  return { statement, linesBefore: before.split('\n').length };
+  return { statement: written(text, 'bigquery').text, linesBefore: text.before.split('\n').length };
 }
 
 /** Labels take small letters, digits, `_` and `-`, at most 63. */

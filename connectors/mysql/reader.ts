@@ -1,20 +1,13 @@
 import type { FieldPacket } from 'mysql2';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { readWith, silenceAfter, type Wrapped, written } from '../../engine/contracts/reader.ts';
 import { orAborted } from '../../engine/contracts/signal.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
-import { withoutSemicolon } from '../../engine/contracts/sql.ts';
 import type { Login } from './config.ts';
 import { explainReading } from './errors.ts';
 import { RowsOut } from './rows-out.ts';
 import type { Row } from './session.ts';
 import { openWire, type Wire } from './wire.ts';
-
-/** A statement of ours around a person's query. */
-export interface Wrapped {
-  readonly before: string;
-  readonly sql: string;
-  readonly after: string;
-}
 
 /** One read-only transaction on a connection of its own. Throws in sentences. */
 export interface Reader {
@@ -41,14 +34,7 @@ export function createReading(login: Login, applicationName: string): Reading {
   const begin = (limits: Limits): Promise<Reader> => beginReading(open, login, limits);
   return {
     begin,
-    read: async (limits, work) => {
-      const reader = await begin(limits);
-      try {
-        return await work(reader);
-      } finally {
-        await reader.end();
-      }
-    },
+    read: async (limits, work) => readWith(await begin(limits), work),
   };
 }
 
@@ -108,8 +94,7 @@ async function beginReading(open: () => Promise<Wire>, login: Login, limits: Lim
     opened.then((late) => late.cut()).catch(() => undefined);
     throw failed(thrown);
   });
-  // The server keeps the limit; this is for a server that went silent.
-  const silence = setTimeout(wire.cut, limits.timeoutMs + 5000);
+  const silence = setTimeout(wire.cut, silenceAfter(limits));
   try {
     const [row] = await wire.ask(whereAmI);
     const [id = '', server = '', version = '', modes = ''] = (row ?? []).map((value) => value ?? '');
@@ -153,13 +138,13 @@ function reading({ wire, silence, stopThere, failed }: Place, limits: Limits): R
     ask: (text, values) => explained(wire.ask(text, values)),
     rows: (wrapped) =>
       explained(
-        wire.ask(textOf(wrapped)).then(async (rows) => {
+        wire.ask(written(wrapped, 'mysql').text).then(async (rows) => {
           await wholly();
           return rows;
         }),
       ),
     stream: (wrapped) => {
-      const rows = new RowsOut(wire, textOf(wrapped));
+      const rows = new RowsOut(wire, written(wrapped, 'mysql').text);
       const next = async (): Promise<Buffer | undefined> => {
         const block = await rows.next();
         if (block === undefined) {
@@ -169,7 +154,7 @@ function reading({ wire, silence, stopThere, failed }: Place, limits: Limits): R
       };
       return { next: () => explained(next()) };
     },
-    columnsOf: (text) => explained(wire.columnsOf(typeof text === 'string' ? text : textOf(text))),
+    columnsOf: (text) => explained(wire.columnsOf(written(text, 'mysql').text)),
     end: async (how) => {
       limits.signal?.removeEventListener('abort', stop);
       if (how === 'stop') {
@@ -220,9 +205,4 @@ async function stopAt(open: () => Promise<Wire>, id: string, server: string): Pr
   } finally {
     clearTimeout(late);
   }
-}
-
-function textOf({ before, sql, after }: Wrapped): string {
-  // Lines of their own: a query may end in a `--` comment.
-  return `${before}\n${withoutSemicolon(sql, 'mysql')}\n${after}`;
 }

@@ -1,3 +1,4 @@
+import { piecesOf } from '../../engine/contracts/reader.ts';
 import type { Limits, Query, Source, Reading as SourceReading } from '../../engine/contracts/source.ts';
 import {
   describeQuery,
@@ -10,7 +11,7 @@ import {
   suggestKey,
 } from './catalog.ts';
 import type { QueryColumn } from './columns.ts';
-import { type Reader, type Reading, sortedBytes } from './reader.ts';
+import { type Reading, sortedBytes } from './reader.ts';
 import { quoted } from './table.ts';
 import { orderOf, textOf } from './text.ts';
 
@@ -54,7 +55,7 @@ async function read(reading: Reading, query: Query, limits: Limits): Promise<Sou
     const order = keys.length === 0 || !sorted ? '' : `ORDER BY ${keys.map((key) => sortOf(key)).join(', ')}`;
     const rest = `${sinceOf(query, columns)} ${order}`;
     const rows = reader.stream(selectText([...keys, ...others], query.sql, rest));
-    return { order: keys.map((key) => orderOf(key)), sorted, lines: linesOf(reader, rows) };
+    return { order: keys.map((key) => orderOf(key)), sorted, lines: piecesOf(rows.next, reader.end) };
   } catch (error) {
     await reader.end();
     throw error;
@@ -73,38 +74,4 @@ function isSortable({ kind, bytes }: QueryColumn): boolean {
 function sortOf(column: QueryColumn): string {
   const name = `q.${quoted(column.name)}`;
   return orderOf(column) === 'numeric' ? name : `CAST(${textOf(column, name)} AS BINARY)`;
-}
-
-/** By hand and not a generator, whose `finally` is skipped when it is broken off before its first step. */
-function linesOf(reader: Reader, rows: { next(): Promise<Buffer | undefined> }): AsyncIterable<Uint8Array> {
-  let ended = false;
-  const end = async (how?: 'stop'): Promise<void> => {
-    if (!ended) {
-      ended = true;
-      await reader.end(how);
-    }
-  };
-  const iterator: AsyncIterator<Uint8Array> = {
-    next: async () => {
-      if (ended) {
-        return { done: true, value: undefined };
-      }
-      try {
-        const block = await rows.next();
-        if (block !== undefined) {
-          return { done: false, value: block };
-        }
-      } catch (error) {
-        await end();
-        throw error;
-      }
-      await end();
-      return { done: true, value: undefined };
-    },
-    return: async () => {
-      await end('stop');
-      return { done: true, value: undefined };
-    },
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
 }

@@ -1,7 +1,8 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
+import type { PgRows } from '../../engine/contracts/postgres-protocol.ts';
 import type { Column, Query } from '../../engine/contracts/source.ts';
-import type { Reader, Rows } from './session.ts';
+import type { Reader } from './session.ts';
 
 /** A name as SQL takes it whatever is in it. */
 export function quoted(name: string): string {
@@ -30,7 +31,7 @@ const kinds: Readonly<Record<number, Column['type']>> = {
 export async function describeQuery(
   reader: Reader,
   sql: string,
-): Promise<{ columns: Column[]; fields: Rows['fields'] }> {
+): Promise<{ columns: Column[]; fields: PgRows['fields'] }> {
   const { fields } = await reader.ask({ before: 'SELECT * FROM (', sql, after: ') AS q LIMIT 0' });
   if (fields.length === 0) {
     throw new ActivateError('SQL_FAILED', 'The query has no columns.', {

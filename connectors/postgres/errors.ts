@@ -1,14 +1,6 @@
 import { ActivateError, type ErrorCode, type ErrorOptions } from '../../engine/contracts/errors.ts';
-import type { Limits } from '../../engine/contracts/source.ts';
+import type { PgAsked } from '../../engine/contracts/postgres-protocol.ts';
 import type { Login } from './config.ts';
-
-/** What was asked when it failed. */
-export interface Asked {
-  readonly limits: Limits;
-  readonly startedAt: number;
-  /** The person's query, and how many characters of ours stood before it in the text that was sent. */
-  readonly query?: { readonly sql: string; readonly at: number };
-}
 
 /** What `pg` throws. */
 export interface Failure {
@@ -33,7 +25,7 @@ type Sentence = readonly [
 ];
 
 /** Turns what `pg` throws into an ActivateError, without any secret in it. */
-export function explain(thrown: unknown, login: Login, asked?: Asked): ActivateError {
+export function explain(thrown: unknown, login: Login, asked?: PgAsked): ActivateError {
   if (thrown instanceof ActivateError) {
     return withoutPassword(thrown, login);
   }
@@ -75,7 +67,7 @@ function without(secret: string | undefined, text: string): string {
 /** Codes of PostgreSQL that mean "not now". */
 export const passing = /^(08|53|57P|58|40001|40P01|25P0[34]|55P03|XX)/;
 
-function ofServer(failure: Failure, login: Login, asked: Asked | undefined): Sentence {
+function ofServer(failure: Failure, login: Login, asked: PgAsked | undefined): Sentence {
   const code = failure.code ?? '';
   if (code === '28P01' || code.startsWith('28')) {
     return [
@@ -118,7 +110,7 @@ function ofServer(failure: Failure, login: Login, asked: Asked | undefined): Sen
 }
 
 /** 57014 is a timeout, or somebody's cancel; the server's words are in its own language, so the clock decides. */
-function ofStop(asked: Asked | undefined): Sentence {
+function ofStop(asked: PgAsked | undefined): Sentence {
   const limitMs = asked?.limits.timeoutMs ?? Number.POSITIVE_INFINITY;
   if (asked !== undefined && performance.now() - asked.startedAt >= limitMs) {
     return [
@@ -135,7 +127,7 @@ function seconds(ms: number): string {
 }
 
 /** Where in the person's own text; positions count characters, not UTF-16 units. */
-function place(failure: Failure, asked: Asked | undefined): string {
+function place(failure: Failure, asked: PgAsked | undefined): string {
   if (failure.position === undefined || asked?.query === undefined) {
     return '';
   }

@@ -1,12 +1,13 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { piecesOf } from '../../engine/contracts/reader.ts';
 import type { Column, Limits, Query, Reading, Source } from '../../engine/contracts/source.ts';
 import { describeQuery, proveColumns, quoted, readableTables, selectAll, suggestKey } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { objectsOf } from './objects.ts';
 import { warningsOf } from './rights.ts';
 import { keyText, orderOf, scratchOf } from './scratch.ts';
-import { createSession, type Reader, type Session } from './session.ts';
+import { createSession, type Session } from './session.ts';
 
 const checking: Limits = { timeoutMs: 15_000 };
 
@@ -85,7 +86,7 @@ async function read(session: Session, query: Query, limits: Limits): Promise<Rea
       sql: query.sql,
       after: `) AS q ${sinceOf(query)} ${order}) TO STDOUT`,
     });
-    return { order: keys.map((key) => key.order), sorted: true, lines: linesOf(reader, copy) };
+    return { order: keys.map((key) => key.order), sorted: true, lines: piecesOf(copy.next, reader.end) };
   } catch (error) {
     await reader.end();
     throw error;
@@ -127,38 +128,4 @@ function keyOf(column: Column, encoding: string): Key {
   // In these encodings the server's bytes sort as those of UTF-8, which we are sent.
   const asSent = /^(UTF8|SQL_ASCII|LATIN1)$/.test(encoding);
   return { order: 'bytes', value, sort: asSent ? `${value} COLLATE "C"` : `convert_to(${value}, 'UTF8')` };
-}
-
-/** By hand and not a generator, whose `finally` is skipped when it is broken off before its first step. */
-function linesOf(reader: Reader, copy: { next(): Promise<Buffer | undefined> }): AsyncIterable<Uint8Array> {
-  let ended = false;
-  const end = async (how?: 'stop'): Promise<void> => {
-    if (!ended) {
-      ended = true;
-      await reader.end(how);
-    }
-  };
-  const iterator: AsyncIterator<Uint8Array> = {
-    next: async () => {
-      if (ended) {
-        return { done: true, value: undefined };
-      }
-      try {
-        const block = await copy.next();
-        if (block !== undefined) {
-          return { done: false, value: block };
-        }
-      } catch (error) {
-        await end();
-        throw error;
-      }
-      await end();
-      return { done: true, value: undefined };
-    },
-    return: async () => {
-      await end('stop');
-      return { done: true, value: undefined };
-    },
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
 }

@@ -1,12 +1,13 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { KeyPart } from '../../engine/contracts/key-guess.ts';
+import type { PgRows } from '../../engine/contracts/postgres-protocol.ts';
 import type { Column, Query } from '../../engine/contracts/source.ts';
-import type { Reader, Rows } from './session.ts';
+import type { Reader } from './session.ts';
 import { columnOf, quoted } from './text.ts';
 
 export interface Described {
   readonly columns: readonly Column[];
-  readonly fields: Rows['fields'];
+  readonly fields: PgRows['fields'];
 }
 
 /** The columns of a query, by asking for none of its rows. Refuses columns that can't be told apart. */
@@ -75,7 +76,7 @@ export function selectAll(table: string): string {
 }
 
 /** Which columns are part of a table's primary key: one that Redshift knows of, and does not enforce. */
-export async function primaryKeysOf(reader: Reader, fields: Rows['fields']): Promise<readonly KeyPart[]> {
+export async function primaryKeysOf(reader: Reader, fields: PgRows['fields']): Promise<readonly KeyPart[]> {
   const tables = [...new Set(fields.map(({ tableID }) => tableID))].filter((table) => table > 0);
   if (tables.length === 0) {
     return [];

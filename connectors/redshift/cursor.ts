@@ -1,7 +1,9 @@
 import { lineText } from '../../engine/contracts/lines.ts';
+import type { PgRows } from '../../engine/contracts/postgres-protocol.ts';
+import { piecesOf, type Wrapped } from '../../engine/contracts/reader.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
 import { isSingleNode } from './errors.ts';
-import { cursorName, type Reader, type Rows, type Session, type Wrapped } from './session.ts';
+import { cursorName, type Reader, type Session } from './session.ts';
 
 /** One more than a cluster of a single node gives at a time: it refuses the first part then, before anything has come. */
 const first = 1001;
@@ -23,16 +25,15 @@ export async function linesOf(
   let reader = begun;
   let size = first;
   let atMost = most;
-  let isOver = false;
-  const declare = (): Promise<Rows> =>
+  const declare = (): Promise<PgRows> =>
     reader.ask({ ...text, before: `DECLARE ${cursorName} CURSOR FOR ${text.before}` });
-  const fetched = (): Promise<Rows['rows']> => {
+  const fetched = (): Promise<PgRows['rows']> => {
     const rows = reader.fetch(size, text);
     // Whoever takes it hears of its failure; before that, it must not end the process.
     rows.catch(() => undefined);
     return rows;
   };
-  const restarted = async (error: unknown): Promise<Rows['rows']> => {
+  const restarted = async (error: unknown): Promise<PgRows['rows']> => {
     if (size !== first || !isSingleNode(error)) {
       throw error;
     }
@@ -45,12 +46,6 @@ export async function linesOf(
   };
   await declare();
   let coming = fetched();
-  const end = async (how?: 'stop'): Promise<void> => {
-    if (!isOver) {
-      isOver = true;
-      await reader.end(how);
-    }
-  };
   const next = async (): Promise<Uint8Array | undefined> => {
     const rows = await coming.catch(restarted);
     // Only a part without rows is the end of all: no word says that a smaller one is the last.
@@ -63,28 +58,5 @@ export async function linesOf(
     coming = fetched();
     return lines;
   };
-  // By hand and not a generator, whose `finally` is skipped when it is broken off before its first step.
-  const iterator: AsyncIterator<Uint8Array> = {
-    next: async () => {
-      if (isOver) {
-        return { done: true, value: undefined };
-      }
-      try {
-        const lines = await next();
-        if (lines !== undefined) {
-          return { done: false, value: lines };
-        }
-      } catch (error) {
-        await end();
-        throw error;
-      }
-      await end();
-      return { done: true, value: undefined };
-    },
-    return: async () => {
-      await end('stop');
-      return { done: true, value: undefined };
-    },
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
+  return piecesOf(next, (how) => reader.end(how));
 }

@@ -1,14 +1,6 @@
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
-import type { Limits } from '../../engine/contracts/source.ts';
+import type { PgAsked } from '../../engine/contracts/postgres-protocol.ts';
 import type { Login } from './config.ts';
-
-/** What was asked when it failed. */
-export interface Asked {
-  readonly limits: Limits;
-  readonly startedAt: number;
-  /** The person's query, and how many characters of ours stood before it in the text that was sent. */
-  readonly query?: { readonly sql: string; readonly at: number } | undefined;
-}
 
 /** What `pg` throws. */
 interface Failure {
@@ -30,7 +22,7 @@ type Sentence = readonly [
 const again = 'It is tried again by itself.';
 
 /** Turns what `pg` throws into an ActivateError, without the password in it. */
-export function explain(thrown: unknown, { password, ...login }: Login, asked: Asked): ActivateError {
+export function explain(thrown: unknown, { password, ...login }: Login, asked: PgAsked): ActivateError {
   if (thrown instanceof ActivateError) {
     return thrown;
   }
@@ -57,7 +49,7 @@ export function isSingleNode(error: unknown): boolean {
 /** Codes that mean “not now”; XX000 is, among others, a transaction that could not be put in order with another one. */
 const passing = /^(08|53(?!100)|57P|58|40001|40P01|25P0[34]|55P03|XX)/;
 
-function ofServer(failure: Failure, login: Omit<Login, 'password'>, asked: Asked): Sentence {
+function ofServer(failure: Failure, login: Omit<Login, 'password'>, asked: PgAsked): Sentence {
   const { code = '', message } = failure;
   if (code.startsWith('28')) {
     return [
@@ -100,7 +92,7 @@ function ofServer(failure: Failure, login: Omit<Login, 'password'>, asked: Asked
 }
 
 /** A time limit, somebody's cancel, or a rule of workload management; their words are alike, so the clock decides. */
-function ofStop({ limits, startedAt }: Asked): Sentence {
+function ofStop({ limits, startedAt }: PgAsked): Sentence {
   if (performance.now() - startedAt >= limits.timeoutMs) {
     const time = limits.timeoutMs === 1000 ? '1 second' : `${limits.timeoutMs / 1000} seconds`;
     return [
@@ -113,7 +105,7 @@ function ofStop({ limits, startedAt }: Asked): Sentence {
 }
 
 /** Where in the person's own text; positions count characters, not UTF-16 units. */
-function place({ position }: Failure, { query }: Asked): string {
+function place({ position }: Failure, { query }: PgAsked): string {
   if (position === undefined || query === undefined) {
     return '';
   }

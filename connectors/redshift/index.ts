@@ -1,6 +1,7 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
+import type { Wrapped } from '../../engine/contracts/reader.ts';
 import type {
   Column,
   Limits,
@@ -15,7 +16,7 @@ import { config, loginOf } from './config.ts';
 import { linesOf } from './cursor.ts';
 import { warningsOf } from './rights.ts';
 import { scratchOf } from './scratch.ts';
-import { createSession, type Reader, type Session, type Wrapped } from './session.ts';
+import { createSession, type Reader, type Session } from './session.ts';
 import { momentOf, orderOf, quoted, textOf } from './text.ts';
 
 const checking: Limits = { timeoutMs: 60_000 };
