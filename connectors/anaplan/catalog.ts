@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
+import { optionsWith } from '../../engine/contracts/named.ts';
 import { nothingOn } from '../../engine/contracts/thrown.ts';
 import type { Client } from './client.ts';
 
@@ -40,13 +42,9 @@ export interface ImportKind {
 
 export type Kind = ListKind | ModuleKind | ImportKind;
 
-/** What there is in the model. */
-export interface Catalog {
+/** What there is in the model. NOT_FOUND when there is none. */
+export interface Catalog extends Seen<Kind> {
   kinds(typed: string): Promise<Options>;
-  /** As it is now. NOT_FOUND when there is none. */
-  fresh(object: string, signal?: AbortSignal): Promise<Kind>;
-  /** As it was when last looked at. */
-  known(object: string, signal?: AbortSignal): Promise<Kind>;
 }
 
 const named = z.object({ id: z.coerce.string(), name: z.string() });
@@ -57,32 +55,21 @@ const imports = (client: Client, signal?: AbortSignal) =>
 const isOfFile = ({ importDataSourceId }: z.output<typeof importShape>): boolean =>
   importDataSourceId.startsWith('113');
 
-/** Kinds as they were last looked at are kept with the connection; the engine looks at each when a run begins. */
 export function openCatalog(client: Client): Catalog {
-  const kept = new Map<string, Kind>();
-  const fresh: Catalog['fresh'] = async (object, signal) => {
-    const kind = await kindOf(client, object, signal);
-    kept.set(object, kind);
-    return kind;
-  };
   return {
-    fresh,
-    known: async (object, signal) => kept.get(object) ?? fresh(object, signal),
+    ...keptAsSeen((object, signal) => kindOf(client, object, signal)),
     kinds: async (typed) => {
-      const wanted = typed.trim().toLowerCase();
       const [files, lists, modules] = await Promise.all([
         imports(client),
         unlessHidden(client.all('/lists', 'lists', named)),
         unlessHidden(client.all('/modules', 'modules', named)),
       ]);
-      return [
+      const all = [
         ...lists.map(({ id, name }) => ({ value: `list:${id}`, label: `List ${name}` })),
         ...modules.map(({ id, name }) => ({ value: `module:${id}`, label: `Module ${name}` })),
         ...files.filter(isOfFile).map(({ id, name }) => ({ value: `import:${id}`, label: `Import ${name}` })),
-      ]
-        .filter(({ value, label }) => `${value} ${label}`.toLowerCase().includes(wanted))
-        .slice(0, 100)
-        .map(({ value, label }) => ({ value, label: label.slice(0, 75) }));
+      ];
+      return optionsWith(typed, all).map(({ value, label }) => ({ value, label: label.slice(0, 75) }));
     },
   };
 }

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Options } from '../../engine/contracts/form.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
+import { nearest, optionOf } from '../../engine/contracts/named.ts';
 import { config, loginOf } from './config.ts';
 import { bodyOf, type Graph, openGraph, read, version } from './graph.ts';
 
@@ -60,7 +60,7 @@ function audiencesOf(graph: Graph): Audiences {
     identifiers,
     // Facebook names no number; others have met it at about a hundred people who matched.
     smallest: 100,
-    lists: async (typed) => optionsOf(await customAudiences(graph), typed),
+    lists: async (typed) => nearest(await customAudiences(graph), typed).map(optionOf),
     create: (name) => create(graph, name),
     traits: async () => [],
     add: (list, members, call) => change(graph, 'POST', list, members, call),
@@ -119,17 +119,6 @@ async function customAudiences(graph: Graph): Promise<readonly Listed[]> {
       return found;
     }
   }
-}
-
-function optionsOf(lists: readonly Listed[], typed: string): Options {
-  const wanted = typed.trim().toLowerCase();
-  const rank = ({ name }: Listed): number =>
-    name.toLowerCase() === wanted ? 0 : name.toLowerCase().startsWith(wanted) ? 1 : 2;
-  return lists
-    .filter(({ id, name }) => name.toLowerCase().includes(wanted) || id === wanted)
-    .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
-    .slice(0, 100)
-    .map(({ id, name }) => ({ value: id, label: name.slice(0, 75) }));
 }
 
 /** Names are not unique at Facebook: asked twice, it would make twins. */

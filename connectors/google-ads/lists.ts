@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { nearest } from '../../engine/contracts/named.ts';
 import { type Api, bodyOf, read } from './api.ts';
 import type { Kind, NewLists } from './config.ts';
 
@@ -68,14 +69,10 @@ async function listsThere(api: Api): Promise<readonly (List & { readonly kind: K
 }
 
 export async function lists(api: Api, typed: string): Promise<Options> {
-  const wanted = typed.trim().toLowerCase();
-  const rank = ({ name }: List): number =>
-    name.toLowerCase() === wanted ? 0 : name.toLowerCase().startsWith(wanted) ? 1 : 2;
-  return (await listsThere(api))
-    .filter(({ id, name }) => name.toLowerCase().includes(wanted) || id === wanted)
-    .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
-    .slice(0, 100)
-    .map(({ id, name, kind }) => ({ value: id, label: `${name.slice(0, 55)}${kindNames[kind]}` }));
+  return nearest(await listsThere(api), typed).map(({ id, name, kind }) => ({
+    value: id,
+    label: `${name.slice(0, 55)}${kindNames[kind]}`,
+  }));
 }
 
 /** Google has each name once in an account, among lists that are closed or filled otherwise too. */

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType, ObjectBatch } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
+import { optionsWith } from '../../engine/contracts/named.ts';
 import { nothingOn } from '../../engine/contracts/thrown.ts';
 import type { Client } from './client.ts';
 
@@ -27,13 +29,9 @@ export interface Kind {
   readonly required: readonly string[];
 }
 
-/** What HubSpot says about its kinds of records. */
-export interface Catalog {
+/** What HubSpot says about its kinds of records. NOT_FOUND when there is none, or it is hidden from this key. */
+export interface Catalog extends Seen<Kind> {
   kinds(typed: string): Promise<Options>;
-  /** As it is now. NOT_FOUND when there is none, or it is hidden from this key. */
-  fresh(object: string, signal?: AbortSignal): Promise<Kind>;
-  /** As it was when last looked at. */
-  known(object: string, signal?: AbortSignal): Promise<Kind>;
 }
 
 /** The id that HubSpot gives. It finds records, but is no property that is unique: nothing is made by it. */
@@ -66,30 +64,23 @@ const schemaShape = z.object({
   requiredProperties: z.array(z.string()).catch([]),
 });
 
-/** Kinds as they were last looked at are kept with the connection; the engine looks at each when a run begins. */
 export function openCatalog(client: Client): Catalog {
-  const kept = new Map<string, Kind>();
-  const fresh: Catalog['fresh'] = async (object, signal) => {
-    // Part of an address from here on.
-    if (!/^[\w-]{1,100}$/.test(object)) {
-      throw new ActivateError('NOT_FOUND', 'HubSpot has no such kind of record.');
-    }
-    const found = [
-      ...(await properties(client, object, signal)),
-      ...(await sensitive(client, object, signal)),
-    ];
-    const kind: Kind = {
-      object,
-      properties: new Map(found.map((one) => [one.name, one])),
-      required: standard.get(object)?.required ?? (await requiredOf(client, object, signal)),
-    };
-    kept.set(object, kind);
-    return kind;
-  };
   return {
-    fresh,
-    known: async (object, signal) => kept.get(object) ?? fresh(object, signal),
+    ...keptAsSeen((object, signal) => kindOf(client, object, signal)),
     kinds: (typed) => kindsOf(client, typed),
+  };
+}
+
+async function kindOf(client: Client, object: string, signal: AbortSignal | undefined): Promise<Kind> {
+  // Part of an address from here on.
+  if (!/^[\w-]{1,100}$/.test(object)) {
+    throw new ActivateError('NOT_FOUND', 'HubSpot has no such kind of record.');
+  }
+  const found = [...(await properties(client, object, signal)), ...(await sensitive(client, object, signal))];
+  return {
+    object,
+    properties: new Map(found.map((one) => [one.name, one])),
+    required: standard.get(object)?.required ?? (await requiredOf(client, object, signal)),
   };
 }
 
@@ -100,16 +91,13 @@ async function kindsOf(client: Client, typed: string): Promise<Options> {
       z.object({ results: z.array(schemaShape) }),
     ),
   );
-  const wanted = typed.trim().toLowerCase();
-  return [
+  return optionsWith(typed, [
     ...[...standard].map(([value, { label }]) => ({ value, label })),
     ...(custom?.results ?? []).map(({ name, fullyQualifiedName: value, labels }) => ({
       value,
       label: (labels.plural ?? name).slice(0, 75),
     })),
-  ]
-    .filter(({ value, label }) => `${value} ${label}`.toLowerCase().includes(wanted))
-    .slice(0, 100);
+  ]);
 }
 
 async function properties(

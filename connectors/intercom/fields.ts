@@ -2,6 +2,8 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType, ObjectBatch, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
+import { optionsWith } from '../../engine/contracts/named.ts';
 import type { Client } from './client.ts';
 
 /** A kind of record, with the fields that can be written. */
@@ -49,10 +51,10 @@ const standard: Readonly<Record<ObjectName, readonly (readonly [string, string, 
 };
 
 export function objectsNamed(typed: string): Options {
-  const wanted = typed.trim().toLowerCase();
-  return Object.entries(labels)
-    .filter(([value, label]) => `${value} ${label}`.toLowerCase().includes(wanted))
-    .map(([value, label]) => ({ value, label }));
+  return optionsWith(
+    typed,
+    Object.entries(labels).map(([value, label]) => ({ value, label })),
+  );
 }
 
 const attributes = z.object({
@@ -71,16 +73,11 @@ const attributes = z.object({
 });
 type Attribute = z.output<typeof attributes>['data'][number];
 
-/** Kinds as they were last looked at are kept with the connection; the engine looks at each when a run begins. */
-export interface Catalog {
-  /** As it is now. NOT_FOUND for what is neither contacts nor companies. */
-  fresh(object: string, signal?: AbortSignal): Promise<Kind>;
-  known(object: string, signal?: AbortSignal): Promise<Kind>;
-}
+/** NOT_FOUND for what is neither contacts nor companies. */
+export type Catalog = Seen<Kind>;
 
 export function openCatalog(client: Client): Catalog {
-  const kept = new Map<string, Kind>();
-  const fresh: Catalog['fresh'] = async (object, signal) => {
+  return keptAsSeen(async (object, signal) => {
     if (object !== 'contacts' && object !== 'companies') {
       throw new ActivateError('NOT_FOUND', 'Intercom has no such kind of record that can be written.', {
         fix: 'Choose contacts or companies.',
@@ -89,7 +86,7 @@ export function openCatalog(client: Client): Catalog {
     const query = { model: models[object] };
     const { data } = await client.ask({ method: 'GET', path: 'data_attributes', query, signal }, attributes);
     const own = data.filter((one) => one.custom && one.api_writable && !one.archived).map(specOf);
-    const kind: Kind = {
+    return {
       object,
       specs: [
         ...standard[object].map(([name, label, type, key = false]) => ({
@@ -102,10 +99,7 @@ export function openCatalog(client: Client): Catalog {
         ...own,
       ],
     };
-    kept.set(object, kind);
-    return kind;
-  };
-  return { fresh, known: async (object, signal) => kept.get(object) ?? fresh(object, signal) };
+  });
 }
 
 /** Longer texts are cut by Intercom without a word. */

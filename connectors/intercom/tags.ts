@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Audiences, Call, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { optionOf } from '../../engine/contracts/named.ts';
 import { type Client, read } from './client.ts';
 import { contactsBy, search } from './contacts.ts';
 
@@ -36,7 +37,7 @@ async function tags(client: Client, typed: string): Promise<Options> {
   const wanted = typed.trim().toLowerCase();
   return data
     .filter(({ name }) => name.toLowerCase().includes(wanted))
-    .map(({ id, name }) => ({ value: id, label: name.slice(0, 75) }))
+    .map(optionOf)
     .sort((a, b) => a.label.length - b.label.length)
     .slice(0, 100);
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Options } from '../../engine/contracts/form.ts';
+import { type Named, nearest, optionOf } from '../../engine/contracts/named.ts';
 import { type Api, openApi, version } from './api.ts';
 import { config, loginOf } from './config.ts';
 import { type Problem, problem, wholeRefusalOf, wordsOf } from './errors.ts';
@@ -53,7 +53,7 @@ function audiencesOf(api: Api): Audiences {
     limits: { rows: 1000, concurrency: 2 },
     identifiers,
     smallest: 300,
-    lists: async (typed) => optionsOf(await listsThere(api), typed),
+    lists: async (typed) => nearest(await listsThere(api), typed).map(optionOf),
     create: (name) => create(api, name),
     traits: async () => [],
     add: (list, members, call) => change(api, 'Add', list, members, call),
@@ -65,8 +65,7 @@ function audiencesOf(api: Api): Audiences {
 
 // Ids have 64 bits, as texts.
 const id = z.string().regex(/^\d+$/);
-const audience = z.object({ Id: id, Name: z.string() });
-type Listed = z.output<typeof audience>;
+const audience = z.object({ Id: id, Name: z.string() }).transform(({ Id, Name }) => ({ id: Id, name: Name }));
 const partly = problem.extend({ Index: z.number().nullish() });
 const partialErrors = z
   .array(partly.nullable())
@@ -74,7 +73,7 @@ const partialErrors = z
   .transform((all) => (all ?? []).filter((one) => one !== null));
 
 /** All customer lists: no ids stand for every one. */
-async function listsThere(api: Api): Promise<readonly Listed[]> {
+async function listsThere(api: Api): Promise<readonly Named[]> {
   const { Audiences: found } = await api.ask(
     'Audiences/QueryByIds',
     { AudienceIds: null, Type: 'CustomerList' },
@@ -83,23 +82,12 @@ async function listsThere(api: Api): Promise<readonly Listed[]> {
   return (found ?? []).filter((one) => one !== null);
 }
 
-function optionsOf(lists: readonly Listed[], typed: string): Options {
-  const wanted = typed.trim().toLowerCase();
-  const rank = ({ Name }: Listed): number =>
-    Name.toLowerCase() === wanted ? 0 : Name.toLowerCase().startsWith(wanted) ? 1 : 2;
-  return lists
-    .filter(({ Id, Name }) => Name.toLowerCase().includes(wanted) || Id === wanted)
-    .sort((a, b) => rank(a) - rank(b) || a.Name.localeCompare(b.Name))
-    .slice(0, 100)
-    .map(({ Id, Name }) => ({ value: Id, label: Name.slice(0, 75) }));
-}
-
 const mostOfName = 128;
 
 /** A name that is taken is refused inside of an answer that looks well: then somebody else was faster. */
 async function create(api: Api, name: string): Promise<string> {
   const there = async (): Promise<string | undefined> =>
-    (await listsThere(api)).find((list) => list.Name === name)?.Id;
+    (await listsThere(api)).find((list) => list.name === name)?.id;
   const found = await there();
   if (found !== undefined) {
     return found;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType, ObjectBatch, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
 import { type Client, read } from './client.ts';
 import { failureOf } from './errors.ts';
 
@@ -26,13 +27,12 @@ export interface Kind {
   readonly required: readonly string[];
 }
 
-/** What NetSuite says about its kinds of records, those of the account among them. */
-export interface Catalog {
+/**
+ * What NetSuite says about its kinds of records, those of the account among them. NOT_FOUND when there is none, or it is
+ * hidden from this role.
+ */
+export interface Catalog extends Seen<Kind> {
   kinds(typed: string): Promise<Options>;
-  /** As it is now. NOT_FOUND when there is none, or it is hidden from this role. */
-  fresh(object: string, signal?: AbortSignal): Promise<Kind>;
-  /** As it was when last looked at. */
-  known(object: string, signal?: AbortSignal): Promise<Kind>;
 }
 
 const catalogPath = '/record/v1/metadata-catalog';
@@ -40,17 +40,9 @@ const catalogPath = '/record/v1/metadata-catalog';
 export const internalId = 'id';
 export const externalId = 'externalId';
 
-/** Kinds as they were last looked at are kept with the connection; the engine looks at each when a run begins. */
 export function openCatalog(client: Client): Catalog {
-  const kept = new Map<string, Kind>();
-  const fresh: Catalog['fresh'] = async (object, signal) => {
-    const kind = await kindOf(client, object, signal);
-    kept.set(object, kind);
-    return kind;
-  };
   return {
-    fresh,
-    known: async (object, signal) => kept.get(object) ?? fresh(object, signal),
+    ...keptAsSeen((object, signal) => kindOf(client, object, signal)),
     kinds: async (typed) => {
       const wanted = typed.trim().toLowerCase();
       const { items } = await client.ask({ method: 'GET', path: catalogPath }, listShape);

@@ -2,31 +2,22 @@ import type { DescribeSObjectResult, Field } from 'jsforce';
 import type { FieldSpec, FieldType, ObjectBatch } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
 import type { Session } from './session.ts';
 
-/** What Salesforce says about its kinds of records. */
-export interface Catalog {
+/** What Salesforce says about its kinds of records. NOT_FOUND when there is none, or it is hidden from this user. */
+export interface Catalog extends Seen<DescribeSObjectResult> {
   kinds(typed: string): Promise<Options>;
-  /** As it is now. NOT_FOUND when there is none, or it is hidden from this user. */
-  fresh(object: string, signal?: AbortSignal): Promise<DescribeSObjectResult>;
-  /** As it was when last looked at. */
-  known(object: string, signal?: AbortSignal): Promise<DescribeSObjectResult>;
 }
 
-/** Kinds as they were last looked at are kept with the connection; the engine looks at each when a run begins. */
 export function openCatalog(session: Session): Catalog {
-  const kept = new Map<string, DescribeSObjectResult>();
-  const fresh: Catalog['fresh'] = async (object, signal) => {
-    if (!/^\w{1,80}$/.test(object)) {
-      throw new ActivateError('NOT_FOUND', 'Salesforce has no such kind of record.');
-    }
-    const kind = await session.api(signal === undefined ? {} : { signal }).describe(object);
-    kept.set(object, kind);
-    return kind;
-  };
   return {
-    fresh,
-    known: async (object, signal) => kept.get(object) ?? fresh(object, signal),
+    ...keptAsSeen(async (object, signal) => {
+      if (!/^\w{1,80}$/.test(object)) {
+        throw new ActivateError('NOT_FOUND', 'Salesforce has no such kind of record.');
+      }
+      return session.api(signal === undefined ? {} : { signal }).describe(object);
+    }),
     kinds: async (typed) => {
       const { sobjects } = await session.api().describeGlobal();
       const wanted = typed.trim().toLowerCase();

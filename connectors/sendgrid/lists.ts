@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { nearest, optionOf } from '../../engine/contracts/named.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 import { type Client, read } from './client.ts';
 
@@ -38,14 +39,7 @@ function tokenIn(link: string | undefined): string | undefined {
 }
 
 export async function lists(client: Client, typed: string): Promise<Options> {
-  const wanted = typed.trim().toLowerCase();
-  const rank = ({ name }: List): number =>
-    name.toLowerCase() === wanted ? 0 : name.toLowerCase().startsWith(wanted) ? 1 : 2;
-  return (await all(client))
-    .filter(({ id, name }) => name.toLowerCase().includes(wanted) || id === wanted)
-    .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
-    .slice(0, 100)
-    .map(({ id, name }) => ({ value: id, label: name.slice(0, 75) }));
+  return nearest(await all(client), typed).map(optionOf);
 }
 
 const longestName = 100;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { FieldSpec } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
+import { nearestTo, optionOf } from '../../engine/contracts/named.ts';
 import { hasCode } from '../../engine/contracts/thrown.ts';
 import type { Client } from './client.ts';
 import { invalid } from './config.ts';
@@ -9,7 +10,6 @@ import { invalid } from './config.ts';
 // Lists --------------------------------------------------------------------------------------------------------------
 
 const extension = z.object({ id: z.string(), name: z.string() });
-type Extension = z.output<typeof extension>;
 
 const page = z.object({ count: z.number().default(0), items: z.array(extension).default([]) });
 
@@ -30,12 +30,8 @@ function named(text: string): string {
 }
 
 export async function lists(client: Client, typed: string): Promise<Options> {
-  const wanted = named(typed).toLowerCase();
-  const rank = ({ name }: Extension): number =>
-    name.toLowerCase() === wanted ? 0 : name.toLowerCase().startsWith(wanted) ? 1 : 2;
-  return (await search(client, named(typed), 1)).items
-    .toSorted((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
-    .map(({ id, name }) => ({ value: id, label: name.slice(0, 75) }));
+  const name = named(typed);
+  return (await search(client, name, 1)).items.toSorted(nearestTo(name)).map(optionOf);
 }
 
 async function idNamed(client: Client, name: string): Promise<string | undefined> {

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Options } from '../../engine/contracts/form.ts';
+import type { Option } from '../../engine/contracts/form.ts';
+import { nearest, optionOf } from '../../engine/contracts/named.ts';
 import { type Client, openClient, version } from './client.ts';
 import { config, loginOf } from './config.ts';
 
@@ -46,7 +47,7 @@ function audiencesOf(client: Client): Audiences {
     limits: { rows: 20_000, concurrency: 2, paceMs: 300 },
     identifiers,
     smallest: 1_000,
-    lists: async (typed) => optionsOf(await customerLists(client), typed),
+    lists: async (typed) => nearest(await customerLists(client), typed).map(offered),
     create: (name) => create(client, name),
     traits: async () => [],
     add: (list, members, call) => change(client, 'POST', list, members, call),
@@ -100,19 +101,13 @@ async function customerLists(client: Client): Promise<readonly Segment[]> {
   }
 }
 
-function optionsOf(lists: readonly Segment[], typed: string): Options {
-  const wanted = typed.trim().toLowerCase();
-  const rank = ({ name }: Segment): number =>
-    name.toLowerCase() === wanted ? 0 : name.toLowerCase().startsWith(wanted) ? 1 : 2;
-  return lists
-    .filter(({ id, name }) => name.toLowerCase().includes(wanted) || id === wanted)
-    .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
-    .slice(0, 100)
-    .map(({ id, name, targetable_status: status }) => ({
-      value: id,
-      label: name.slice(0, 75),
-      ...(status === 'TOO_FEW_USERS' ? { hint: 'Too few matched people for an ad to use it' } : {}),
-    }));
+function offered(segment: Segment): Option {
+  return {
+    ...optionOf(segment),
+    ...(segment.targetable_status === 'TOO_FEW_USERS'
+      ? { hint: 'Too few matched people for an ad to use it' }
+      : {}),
+  };
 }
 
 /** Names are not unique at Snapchat: asked twice, it would make twins. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Options } from '../../engine/contracts/form.ts';
+import { nearest, optionOf } from '../../engine/contracts/named.ts';
 import { type Client, openClient, version } from './client.ts';
 import { config, loginOf } from './config.ts';
 
@@ -53,7 +53,7 @@ function audiencesOf(client: Client): Audiences {
     limits: { rows: mostRows, concurrency: 1, paceMs: 200 },
     identifiers,
     smallest: 1_000,
-    lists: async (typed) => optionsOf(await fillable(client), typed),
+    lists: async (typed) => nearest(await fillable(client), typed).map(optionOf),
     create: (name) => create(client, name),
     traits: async () => [],
     add: (list, members, call) => change(client, 'add', list, members, call),
@@ -97,12 +97,14 @@ async function check(client: Client): Promise<readonly string[]> {
 
 const pageShape = z.object({
   list: z.array(
-    z.object({
-      audience_id: z.string(),
-      name: z.string(),
-      audience_type: z.string().nullish(),
-      is_expiring: z.boolean().nullish(),
-    }),
+    z
+      .object({
+        audience_id: z.string(),
+        name: z.string(),
+        audience_type: z.string().nullish(),
+        is_expiring: z.boolean().nullish(),
+      })
+      .transform(({ audience_id: id, ...others }) => ({ id, ...others })),
   ),
   page_info: z.object({ total_page: z.number() }),
 });
@@ -131,22 +133,11 @@ async function fillable(client: Client): Promise<readonly Listed[]> {
   }
 }
 
-function optionsOf(lists: readonly Listed[], typed: string): Options {
-  const wanted = typed.trim().toLowerCase();
-  const rank = ({ name }: Listed): number =>
-    name.toLowerCase() === wanted ? 0 : name.toLowerCase().startsWith(wanted) ? 1 : 2;
-  return lists
-    .filter(({ audience_id: id, name }) => name.toLowerCase().includes(wanted) || id === wanted)
-    .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
-    .slice(0, 100)
-    .map(({ audience_id: id, name }) => ({ value: id, label: name.slice(0, 75) }));
-}
-
 /** Names are not unique at TikTok: asked twice, it would make twins. */
 async function create(client: Client, name: string): Promise<string> {
   const there = (await fillable(client)).find((list) => list.name === name);
   if (there !== undefined) {
-    return there.audience_id;
+    return there.id;
   }
   const { advertiser, newLists } = client.login;
   const made = await client.ask(

@@ -27,3 +27,22 @@ export function keptForAMinute<T>(
     },
   };
 }
+
+/** Kinds of records, by name, and the like. */
+export interface Seen<T> {
+  /** As it is now. */
+  fresh(name: string, signal?: AbortSignal): Promise<T>;
+  /** As it was when last looked at. */
+  known(name: string, signal?: AbortSignal): Promise<T>;
+}
+
+/** Keeps what was last seen for as long as the connection is open: the engine looks afresh when a run begins. */
+export function keptAsSeen<T>(read: (name: string, signal?: AbortSignal) => Promise<T>): Seen<T> {
+  const kept = new Map<string, T>();
+  const fresh: Seen<T>['fresh'] = async (name, signal) => {
+    const value = await read(name, signal);
+    kept.set(name, value);
+    return value;
+  };
+  return { fresh, known: async (name, signal) => kept.get(name) ?? fresh(name, signal) };
+}
