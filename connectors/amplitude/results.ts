@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs } from '../../engine/contracts/json.ts';
 
 const success = z.object({ code: z.literal(200) });
@@ -133,6 +133,6 @@ function refusedAsAWhole(
     said.missing_field === '' &&
     !aboutTheRequest.includes(said.error);
   return isOfEvents
-    ? new ActivateError('ROW_REJECTED', `Amplitude refuses this.${words === '' ? '' : ` It says: ${words}`}`)
+    ? new ActivateError('ROW_REJECTED', `Amplitude refuses this.${saying(words)}`)
     : errorOf(answer, 'Amplitude', words);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs } from '../../engine/contracts/json.ts';
 
 const body = z.object({ errors: z.array(z.object({ message: z.string() })) });
@@ -8,7 +8,7 @@ const body = z.object({ errors: z.array(z.object({ message: z.string() })) });
 /** What an answer that is not 2xx means. `sent` is what was to be written: a refusal is about it, and does not repeat it. */
 export function refusalOf(answer: HttpAnswer, sent: unknown): ActivateError {
   const says = theirWords(saidIn(answer), sent);
-  const words = says === '' ? '' : ` It says: ${says}`;
+  const words = saying(says);
   switch (answer.status) {
     case 400:
       return sent === null || sent === undefined

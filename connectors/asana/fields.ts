@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { chosen, namesIn } from '../../engine/contracts/choices.ts';
 import type { FieldSpec, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 
@@ -86,20 +87,6 @@ function asAsana(kind: Kind, field: CustomField, value: Value): Value {
   }
 }
 
-/** Several at once: a list, or names with commas between them. */
-function namesIn(value: Value): readonly string[] {
-  const names = Array.isArray(value) ? value.map(String) : String(value ?? '').split(',');
-  return names.map((name) => name.trim()).filter((name) => name !== '');
-}
-
 function optionOf(field: CustomField, name: string): string {
-  const options = offered(field);
-  const wanted = name.trim().toLowerCase();
-  const found =
-    options.find((option) => option.name === name) ??
-    options.find((option) => option.name.trim().toLowerCase() === wanted);
-  if (found === undefined) {
-    throw new ActivateError('ROW_REJECTED', `${field.name} has no option of the name that the row gives.`);
-  }
-  return found.gid;
+  return chosen(field.name, offered(field), name, (option) => [option.name]).gid;
 }

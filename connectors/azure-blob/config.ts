@@ -1,5 +1,5 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn } from '../../engine/contracts/login.ts';
+import { folderIn, invalidIn } from '../../engine/contracts/login.ts';
 import { isNear } from '../../engine/contracts/near.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 
@@ -73,10 +73,7 @@ export function loginOf(values: Values<typeof config>, now: Date): Login {
       'It has 3 to 63 small letters, digits and single hyphens: give it without a folder.',
     );
   }
-  const prefix = (values.prefix ?? '').replaceAll(/^\/+|\/+$/g, '');
-  if (prefix.split('/').some((part) => /^\.+$/.test(part) || part.includes('\\'))) {
-    throw invalid('prefix', 'A folder can not be "." or "..".', 'Write it as exports/activate.');
-  }
+  const prefix = folderIn(values.prefix, (part) => /^\.+$/.test(part) || part.includes('\\'));
   const base =
     values.baseUrl === undefined ? `https://${account}.blob.core.windows.net` : baseOf(values.baseUrl);
   return { account, container, prefix, base, by: credentialOf(values, now) };

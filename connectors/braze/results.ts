@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs } from '../../engine/contracts/json.ts';
 
 /** An object of a request to `/users/track`, and the list of the request that it belongs to. */
@@ -89,7 +89,7 @@ function reasonsIn(
 export function errorIn(answer: HttpAnswer, sent: unknown, now: Date): ActivateError {
   const { status } = answer;
   const words = theirWords(jsonAs(answer.text, z.object({ message: z.string() }))?.message ?? '', sent);
-  const says = words === '' ? '' : ` It says: ${words}`;
+  const says = saying(words);
   // An unknown key is 404 as well, and so is every key at another instance.
   if (status === 401 || status === 404) {
     return new ActivateError('AUTH_REJECTED', `Braze does not accept the key at this endpoint.${says}`, {

@@ -2,7 +2,13 @@ import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
+import {
+  errorOf,
+  type HttpAnswer,
+  type HttpRequest,
+  saying,
+  theirWords,
+} from '../../engine/contracts/http.ts';
 import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
@@ -94,7 +100,7 @@ function refusalOf(refusal: Refusal, answer: HttpAnswer, sent: unknown): Activat
     .filter(Boolean)
     .join(', ');
   const retryAfterMs = code === 'RATE_LIMITED' ? (answer.retryAfterMs ?? regainMs(answer)) : undefined;
-  return new ActivateError(code, `${message} (${name}).${says === '' ? '' : ` It says: ${says}`}`, {
+  return new ActivateError(code, `${message} (${name}).${saying(says)}`, {
     ...(fix === undefined ? {} : { fix }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });

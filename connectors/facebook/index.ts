@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { theirWords } from '../../engine/contracts/http.ts';
+import { saying, theirWords } from '../../engine/contracts/http.ts';
 import { nearest, optionOf } from '../../engine/contracts/named.ts';
 import { config, loginOf } from './config.ts';
 import { bodyOf, type Graph, openGraph, read, version } from './graph.ts';
@@ -235,6 +235,6 @@ function cellsOf(entry: string): string {
 function refused(words: string): Outcome {
   return {
     state: 'rejected',
-    reason: `Facebook can't read this entry.${words === '' ? '' : ` It says: ${words}`}`,
+    reason: `Facebook can't read this entry.${saying(words)}`,
   };
 }

@@ -1,5 +1,5 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn } from '../../engine/contracts/login.ts';
+import { folderIn, invalidIn } from '../../engine/contracts/login.ts';
 import { isNear } from '../../engine/contracts/near.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 
@@ -56,10 +56,7 @@ export function loginOf(values: Values<typeof config>): Login {
       'It begins with GOOG: the name of a service account or its JSON key will not do.',
     );
   }
-  const prefix = (values.prefix ?? '').replaceAll(/^\/+|\/+$/g, '');
-  if (prefix.split('/').some((part) => part === '.' || part === '..')) {
-    throw invalid('prefix', 'A folder can not be "." or "..".', 'Write it as exports/activate.');
-  }
+  const prefix = folderIn(values.prefix);
   return { bucket, prefix, base: baseOf(baseUrl), accessId, secret };
 }
 

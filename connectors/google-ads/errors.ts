@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
-import { type HttpAnswer, errorOf as plainErrorOf, theirWords } from '../../engine/contracts/http.ts';
+import { type HttpAnswer, errorOf as plainErrorOf, saying, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs } from '../../engine/contracts/json.ts';
 
 /** An error of a Google interface, as much of it as is gone by. */
@@ -105,13 +105,9 @@ export function errorOf(answer: HttpAnswer, refusal: Refusal, sent: unknown): Ac
     return plainErrorOf({ ...answer, retryAfterMs }, 'Google', words);
   }
   const about = [meaning.name, requestId && `request ${theirWords(requestId)}`].filter(Boolean).join(', ');
-  return new ActivateError(
-    meaning.code,
-    `${meaning.message} (${about}).${words === '' ? '' : ` It says: ${words}`}`,
-    {
-      fix: meaning.fix,
-    },
-  );
+  return new ActivateError(meaning.code, `${meaning.message} (${about}).${saying(words)}`, {
+    fix: meaning.fix,
+  });
 }
 
 const terms =

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Call, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
-import { untilKnown } from '../../engine/contracts/wait.ts';
+import { endOfJob, openTicket, spent } from '../../engine/contracts/tickets.ts';
 import { type Api, bodyOf, read } from './api.ts';
 
 /** People that are put on a list or taken off it by one request. Each is at a place of the batch. */
@@ -24,15 +24,12 @@ type Begun = z.output<typeof begun>;
 const ticketShape = z.object({ ingest: begun.optional(), remove: begun.optional() });
 type Ticket = z.output<typeof ticketShape>;
 
-/** A ticket whose requests have told all that they can: people that they did not take need another one. */
-const spent = 'spent';
-
 /**
  * Sends people, or goes on with what an earlier attempt sent, and waits until Google says what became of them. One upload
  * after the other: Google promises no order among those that it has not dealt with.
  */
 export async function carry(api: Api, uploads: readonly Upload[], call: Call, settle: Settle): Promise<void> {
-  const before = ticketOf(call.ticket);
+  const before = ticketOf(openTicket(call));
   let ticket = before;
   let isPassing = false;
   for (const upload of uploads) {
@@ -57,7 +54,7 @@ export async function carry(api: Api, uploads: readonly Upload[], call: Call, se
 }
 
 function ticketOf(text: string | undefined): Ticket {
-  return text === undefined || text === spent ? {} : ticketShape.parse(JSON.parse(text));
+  return text === undefined ? {} : ticketShape.parse(JSON.parse(text));
 }
 
 /** The same for all whom Google has taken. ROW_REJECTED when it is not the same for all of them. */
@@ -164,11 +161,11 @@ type Result =
       readonly counts: readonly { readonly recordCount: number; readonly reason: string }[];
     };
 
-/** Waits until a request has ended, for hours if need be: it goes on by itself, whatever becomes of us. */
 async function waitFor(api: Api, requestId: string, fresh: boolean, call: Call): Promise<Result> {
   const { signal } = call;
   const asked = { method: 'GET', path: 'requestStatus:retrieve', query: { requestId }, signal } as const;
-  const ended = await untilKnown(
+  return endOfJob(
+    call,
     async (waitedMs) => {
       const reply = await api.ask(asked);
       if ('error' in reply && isUnknown(reply.refusal.reasons)) {
@@ -176,18 +173,12 @@ async function waitFor(api: Api, requestId: string, fresh: boolean, call: Call):
       }
       return resultIn(bodyOf(reply));
     },
-    { pollsMs, longestMs, signal },
+    { pollsMs, longestMs },
+    {
+      lost: 'Google does not know any more what it was sent.',
+      late: 'Google has not dealt with these people for 24 hours.',
+    },
   );
-  if (ended === undefined || ended === 'lost') {
-    await call.keep(spent);
-    throw new ActivateError(
-      'OUTCOME_UNKNOWN',
-      ended === 'lost'
-        ? 'Google does not know any more what it was sent.'
-        : 'Google has not dealt with these people for 24 hours.',
-    );
-  }
-  return ended;
 }
 
 function isUnknown(reasons: readonly string[]): boolean {

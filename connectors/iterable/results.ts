@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs } from '../../engine/contracts/json.ts';
 import type { Identifier, Who } from './config.ts';
 
@@ -138,7 +138,7 @@ export function errorIn(answer: HttpAnswer, sent: unknown): ActivateError {
   const { status } = answer;
   const { msg, code, params } = jsonAs(answer.text, problem) ?? { msg: '', code: '' };
   const words = theirWords(msg, sent);
-  const says = words === '' ? '' : ` It says: ${words}`;
+  const says = saying(words);
   if (status === 400 && msg.includes('error.lists.invalidListId')) {
     return new ActivateError('TARGET_GONE', 'This list is not there any more in Iterable.', {
       fix: 'Choose another list for the sync.',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 
 const body = z.object({
@@ -27,13 +27,9 @@ export function refusalOf(answer: HttpAnswer, sent: unknown, now: Date): Activat
     case 413:
       return sent === undefined
         ? errorOf(answer, 'Jira', says)
-        : new ActivateError(
-            'ROW_REJECTED',
-            `Jira refuses this issue.${says === '' ? '' : ` It says: ${says}`}`,
-            {
-              fields,
-            },
-          );
+        : new ActivateError('ROW_REJECTED', `Jira refuses this issue.${saying(says)}`, {
+            fields,
+          });
     case 429:
       return errorOf({ ...answer, retryAfterMs: waitOf(answer, now) } as HttpAnswer, 'Jira', limitIn(answer));
     default:

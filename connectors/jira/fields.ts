@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { chosen, namesIn } from '../../engine/contracts/choices.ts';
 import type { FieldSpec, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Flavor } from './config.ts';
@@ -168,14 +169,9 @@ function timeOf({ name }: ScreenField, text: string): string {
   return time.toISOString().replace('Z', '+0000');
 }
 
-/** Several at once: a list, or words with commas between them. */
-function namesIn(value: Value): readonly string[] {
-  const names = Array.isArray(value) ? value.map(String) : String(value).split(',');
-  return names.map((name) => name.trim()).filter((name) => name !== '');
-}
-
 type Choice = NonNullable<ScreenField['allowedValues']>[number];
 
+const hasId = (choice: Choice): choice is Choice & { readonly id: string } => choice.id !== undefined;
 const nameOf = ({ name, value, id }: Choice): string => value ?? name ?? id ?? '';
 
 function optionOf({ name: label, schema, allowedValues }: ScreenField, name: string): object {
@@ -183,14 +179,8 @@ function optionOf({ name: label, schema, allowedValues }: ScreenField, name: str
   if (allowedValues === undefined || allowedValues === null) {
     return schema.custom === undefined ? { name } : { value: name };
   }
-  const wanted = name.trim().toLowerCase();
-  const found =
-    allowedValues.find((option) => nameOf(option) === name) ??
-    allowedValues.find((option) => nameOf(option).trim().toLowerCase() === wanted);
-  if (found?.id === undefined) {
-    throw new ActivateError('ROW_REJECTED', `${label} has no option of the name that the row gives.`);
-  }
-  return { id: found.id };
+  const { id } = chosen(label, allowedValues.filter(hasId), name, (option) => [nameOf(option)]);
+  return { id };
 }
 
 /** JSON in a text is meant as what it says: mappings can write `{"accountId": "…"}`. */

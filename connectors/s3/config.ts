@@ -1,5 +1,5 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn } from '../../engine/contracts/login.ts';
+import { folderIn, invalidIn } from '../../engine/contracts/login.ts';
 import { isNear } from '../../engine/contracts/near.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 
@@ -83,10 +83,7 @@ export function loginOf(values: Values<typeof config>): Login {
       "It stands beside the bucket's name in the console, as eu-central-1.",
     );
   }
-  const prefix = (values.prefix ?? '').replaceAll(/^\/+|\/+$/g, '');
-  if (prefix.split('/').some((part) => part === '.' || part === '..')) {
-    throw invalid('prefix', 'A folder can not be "." or "..".', 'Write it as exports/activate.');
-  }
+  const prefix = folderIn(values.prefix);
   return { bucket: values.bucket, prefix, region: values.region ?? 'us-east-1', endpoint, keys };
 }
 

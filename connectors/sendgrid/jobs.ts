@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Call } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { untilKnown } from '../../engine/contracts/wait.ts';
+import { endOfJob, openTicket } from '../../engine/contracts/tickets.ts';
 import { type Client, type Complaint, read, wordsOf } from './client.ts';
 
 export interface Person {
@@ -19,13 +19,11 @@ export interface Upload {
 const begunShape = z.object({ id: z.string().optional(), refused: z.record(z.string(), z.string()) });
 type Begun = z.output<typeof begunShape>;
 
-/** A ticket whose job has told all that it can: people that it did not take need another one. */
-const spent = 'spent';
-
 /** The job that an earlier attempt began, or a new one. */
 export async function jobFor(client: Client, upload: Upload, call: Call): Promise<Begun> {
-  if (call.ticket !== undefined && call.ticket !== spent) {
-    return begunShape.parse(JSON.parse(call.ticket));
+  const ticket = openTicket(call);
+  if (ticket !== undefined) {
+    return begunShape.parse(JSON.parse(ticket));
   }
   const begun = await submit(client, upload, call.signal);
   await call.keep(JSON.stringify(begun));
@@ -104,10 +102,10 @@ const statusShape = z.object({
 /** So long after it has taken a job, SendGrid may not find it yet. */
 const unknownAtFirstMs = 60_000;
 
-/** Waits until a job has ended, for hours if need be: it goes on by itself, whatever becomes of us. */
-export async function endOf(client: Client, id: string, call: Call): Promise<Ended> {
-  const isFresh = call.ticket === undefined || call.ticket === spent;
-  const ended = await untilKnown(
+export function endOf(client: Client, id: string, call: Call): Promise<Ended> {
+  const isFresh = openTicket(call) === undefined;
+  return endOfJob(
+    call,
     async (waitedMs) => {
       const path = `marketing/contacts/imports/${encodeURIComponent(id)}`;
       const reply = await client.ask({ method: 'GET', path, signal: call.signal });
@@ -116,22 +114,12 @@ export async function endOf(client: Client, id: string, call: Call): Promise<End
       }
       return endIn(read(statusShape, reply));
     },
+    { pollsMs: [250, 1000, 2000, 5000, 15_000, 30_000, 60_000, 300_000], longestMs: 24 * 3_600_000 },
     {
-      pollsMs: [250, 1000, 2000, 5000, 15_000, 30_000, 60_000, 300_000],
-      longestMs: 24 * 3_600_000,
-      signal: call.signal,
+      lost: 'SendGrid does not know any more what it was sent.',
+      late: 'SendGrid has not dealt with these contacts for 24 hours.',
     },
   );
-  if (ended === undefined || ended === 'lost') {
-    await call.keep(spent);
-    throw new ActivateError(
-      'OUTCOME_UNKNOWN',
-      ended === 'lost'
-        ? 'SendGrid does not know any more what it was sent.'
-        : 'SendGrid has not dealt with these contacts for 24 hours.',
-    );
-  }
-  return ended;
 }
 
 /** Undefined while it goes on. */

@@ -3,13 +3,10 @@ import type { Call, Outcome, Value } from '../../engine/contracts/destination.ts
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
 import { hasCode } from '../../engine/contracts/thrown.ts';
-import { untilKnown } from '../../engine/contracts/wait.ts';
+import { endOfJob, openTicket, spent } from '../../engine/contracts/tickets.ts';
 import type { Client } from './client.ts';
 
 export type Row = Readonly<Record<string, Value>>;
-
-/** A ticket whose job has told all that it can: rows that it did not write need another one. */
-const spent = 'spent';
 
 /** Writes rows by their key, or goes on with the job that an earlier attempt began for them. One outcome per row. */
 export async function writeRows(
@@ -18,8 +15,7 @@ export async function writeRows(
   rows: readonly Row[],
   call: Call,
 ): Promise<readonly Outcome[]> {
-  const begun = call.ticket === spent ? undefined : call.ticket;
-  const id = begun ?? (await begin(client, list, rows, call));
+  const id = openTicket(call) ?? (await begin(client, list, rows, call));
   const hasErrors = await endOf(client, id, call);
   if (!hasErrors) {
     return rows.map(() => ({ state: 'ok' }));
@@ -70,11 +66,12 @@ const withoutStatusMs = 1_800_000;
 /** It can be said to have failed just before it ends well. */
 const failedForMs = 300_000;
 
-/** Waits until a job has ended, for hours if need be: it goes on by itself. True when some of its rows have errors. */
+/** True when some of its rows have errors. */
 async function endOf(client: Client, id: string, call: Call): Promise<boolean> {
   const path = `async/${encodeURIComponent(id)}/status`;
   let failedSinceMs: number | undefined;
-  const ended = await untilKnown(
+  const end = await endOfJob(
+    call,
     async (waitedMs) => {
       const { status } = await client.ask({ method: 'GET', path, signal: call.signal }, statusShape);
       if (status === undefined) {
@@ -83,18 +80,13 @@ async function endOf(client: Client, id: string, call: Call): Promise<boolean> {
       failedSinceMs = status.requestStatus === 'Error' ? (failedSinceMs ?? waitedMs) : undefined;
       return failedSinceMs !== undefined && waitedMs - failedSinceMs > failedForMs ? 'errors' : endIn(status);
     },
-    { pollsMs: [250, 1000, 2000, 5000, 15_000, 30_000, 60_000], longestMs, signal: call.signal },
+    { pollsMs: [250, 1000, 2000, 5000, 15_000, 30_000, 60_000], longestMs },
+    {
+      lost: 'Marketing Cloud does not say what became of these rows.',
+      late: 'Marketing Cloud has not dealt with these rows for 12 hours.',
+    },
   );
-  if (ended === undefined || ended === 'lost') {
-    await call.keep(spent);
-    throw new ActivateError(
-      'OUTCOME_UNKNOWN',
-      ended === 'lost'
-        ? 'Marketing Cloud does not say what became of these rows.'
-        : 'Marketing Cloud has not dealt with these rows for 12 hours.',
-    );
-  }
-  return ended === 'errors';
+  return end === 'errors';
 }
 
 /** Undefined while it goes on. The reference has both words for the end. */

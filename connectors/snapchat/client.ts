@@ -5,6 +5,7 @@ import {
   errorOf,
   type HttpAnswer,
   type HttpRequest,
+  saying,
   theirWords,
   withToken,
 } from '../../engine/contracts/http.ts';
@@ -138,7 +139,7 @@ function refusalIn(text: string, of: Asked['of']): Refusal | undefined {
 
 function errorIn(answer: HttpAnswer, refusal: Refusal | undefined, sent: unknown): ActivateError {
   const says = theirWords(refusal?.says ?? '', sent);
-  const words = says === '' ? '' : ` It says: ${says}`;
+  const words = saying(says);
   const code = /^E\d{1,6}$/.exec(refusal?.code ?? '')?.[0];
   if (code === 'E3002' || answer.status === 403) {
     return new ActivateError('PERMISSION_DENIED', `Snapchat does not allow this.${words}`, {

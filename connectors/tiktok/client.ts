@@ -1,7 +1,13 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
+import {
+  errorOf,
+  type HttpAnswer,
+  type HttpRequest,
+  saying,
+  theirWords,
+} from '../../engine/contracts/http.ts';
 import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 import type { Login } from './config.ts';
 
@@ -70,7 +76,7 @@ function errorIn(refusal: Refusal, { retryAfterMs }: HttpAnswer, sent: unknown):
   // The one thing that TikTok's support asks for.
   const name = [`error ${number}`, /^[\w-]+$/.test(id) && `request ${id}`].filter(Boolean).join(', ');
   const says = theirWords(words, sent);
-  return new ActivateError(code, `${message} (${name}).${says === '' ? '' : ` It says: ${says}`}`, {
+  return new ActivateError(code, `${message} (${name}).${saying(says)}`, {
     ...(fix === undefined ? {} : { fix }),
     ...(code === 'RATE_LIMITED' && retryAfterMs !== undefined ? { retryAfterMs } : {}),
   });

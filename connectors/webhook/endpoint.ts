@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs } from '../../engine/contracts/json.ts';
 import type { Settings } from './config.ts';
 
@@ -130,7 +130,7 @@ function mustTake(answer: HttpAnswer, sent?: unknown): void {
     });
   }
   if (sent !== undefined && aboutRows.includes(answer.status)) {
-    const words = says === '' ? '' : ` It says: ${says}`;
+    const words = saying(says);
     throw new ActivateError('ROW_REJECTED', `The receiver refuses this (status ${answer.status}).${words}`);
   }
   throw errorOf(answer, 'The receiver', says);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
+import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs, readOr } from '../../engine/contracts/json.ts';
 
 /** `error` is a word (RecordInvalid) or, in older answers, an object with a title and a message. */
@@ -41,13 +41,9 @@ export function refusalOf(answer: HttpAnswer, sent: unknown): ActivateError {
     case 422:
       return sent === undefined
         ? errorOf(answer, 'Zendesk', says)
-        : new ActivateError(
-            'ROW_REJECTED',
-            `Zendesk refuses this ticket.${says === '' ? '' : ` It says: ${says}`}`,
-            {
-              fields,
-            },
-          );
+        : new ActivateError('ROW_REJECTED', `Zendesk refuses this ticket.${saying(says)}`, {
+            fields,
+          });
     default:
       return errorOf(answer, 'Zendesk', says);
   }

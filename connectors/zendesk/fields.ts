@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { chosen, namesIn } from '../../engine/contracts/choices.ts';
 import type { FieldSpec, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 
@@ -155,23 +156,9 @@ function customValue(id: string, value: Value, fields: readonly TicketField[]): 
   }
 }
 
-/** Several at once: a list, or words with commas between them. */
-function namesIn(value: Value): readonly string[] {
-  const names = Array.isArray(value) ? value.map(String) : String(value ?? '').split(',');
-  return names.map((name) => name.trim()).filter((name) => name !== '');
-}
-
 const optionsOf = ({ custom_field_options }: TicketField) => custom_field_options ?? [];
 
 /** Zendesk takes the tag of an option; people know its name. */
 function optionOf(field: TicketField, text: string): string {
-  const options = optionsOf(field);
-  const wanted = text.trim().toLowerCase();
-  const found =
-    options.find(({ name, value }) => name === text || value === text) ??
-    options.find(({ name, value }) => name.trim().toLowerCase() === wanted || value === wanted);
-  if (found === undefined) {
-    throw new ActivateError('ROW_REJECTED', `${field.title} has no option of the name that the row gives.`);
-  }
-  return found.value;
+  return chosen(field.title, optionsOf(field), text, ({ name, value }) => [name, value]).value;
 }

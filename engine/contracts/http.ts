@@ -53,11 +53,10 @@ export interface Http {
  * What an answer that is not 2xx means, in the codes that the engine goes by. `says` is the far side's own sentence;
  * where it may quote a row, it goes through {@link theirWords} first.
  */
-export function errorOf(answer: HttpAnswer, vendor: string, says?: string): ActivateError {
+export function errorOf(answer: HttpAnswer, vendor: string, says = ''): ActivateError {
   const code = codeOf(answer.status);
-  const words = says === undefined || says === '' ? '' : ` It says: ${theirWords(says)}`;
   const about = sentences[code as keyof typeof sentences] ?? 'does not take this request';
-  return new ActivateError(code, `${vendor} ${about} (status ${answer.status}).${words}`, {
+  return new ActivateError(code, `${vendor} ${about} (status ${answer.status}).${saying(theirWords(says))}`, {
     ...(answer.retryAfterMs === undefined ? {} : { retryAfterMs: answer.retryAfterMs }),
     ...(code in fixes ? { fix: fixes[code as keyof typeof fixes] } : {}),
   });
@@ -110,6 +109,11 @@ export function theirWords(says: string, sent?: unknown): string {
     .replaceAll(/\s+/g, ' ')
     .trim();
   return line.length <= 300 ? line : `${line.slice(0, 299)}…`;
+}
+
+/** Their words as they stand behind a sentence of ours, after a space; nothing when they have none. */
+export function saying(words: string): string {
+  return words === '' ? '' : ` It says: ${words}`;
 }
 
 /** Shorter ones (a 1, a yes) say nothing about anybody, and are parts of other words. */

@@ -21,3 +21,22 @@ export function webAddress(text: string): string {
   }
   return text.replace(/\/+$/, '');
 }
+
+/**
+ * The field `prefix`, a folder in a store, without slashes around it; empty for none. Throws CONFIG_INVALID at that field
+ * when a part of it can be none.
+ */
+export function folderIn(
+  text = '',
+  canBeNone = (part: string): boolean => part === '.' || part === '..',
+): string {
+  const folder = text.replaceAll(/^\/+|\/+$/g, '');
+  if (folder.split('/').some(canBeNone)) {
+    const message = 'A folder can not be "." or "..".';
+    throw new ActivateError('CONFIG_INVALID', message, {
+      fix: 'Write it as exports/activate.',
+      fields: { prefix: message },
+    });
+  }
+  return folder;
+}
