@@ -38,19 +38,6 @@ export const asana = defineConnector({
   },
 });
 
-async function check(api: Asana, { login }: Settings): Promise<readonly string[]> {
-  const signal = AbortSignal.timeout(30_000);
-  await api.me(signal);
-  const workspaces = await workspacesOf(api, signal);
-  if (login.type === 'app') {
-    // Without the right to read tasks each of them would look like one that was hidden from us.
-    await findExternal(api, 'check', signal);
-  }
-  return workspaces.length > 0
-    ? []
-    : ['The user is in no workspace, so that there is no project to make tasks in.'];
-}
-
 function tasksOf(api: Asana, settings: Settings, now: () => Date): Tasks {
   const fieldsOf = keptForAMinute(now, (project: string, signal: AbortSignal) =>
     readFields(api, project, signal),
@@ -83,6 +70,19 @@ function tasksOf(api: Asana, settings: Settings, now: () => Date): Tasks {
     close: (id, signal) => api.change(id, { completed: true }, signal),
     reopen: (id, signal) => api.change(id, { completed: false }, signal),
   };
+}
+
+async function check(api: Asana, { login }: Settings): Promise<readonly string[]> {
+  const signal = AbortSignal.timeout(30_000);
+  await api.me(signal);
+  const workspaces = await workspacesOf(api, signal);
+  if (login.type === 'app') {
+    // Without the right to read tasks each of them would look like one that was hidden from us.
+    await findExternal(api, 'check', signal);
+  }
+  return workspaces.length > 0
+    ? []
+    : ['The user is in no workspace, so that there is no project to make tasks in.'];
 }
 
 const named = z.array(z.object({ gid: z.string(), name: z.string(), archived: z.boolean().nullish() }));

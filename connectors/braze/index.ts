@@ -62,14 +62,6 @@ export const braze = defineConnector({
   },
 });
 
-async function check(client: Client, catalog: Catalog, use: PartName): Promise<readonly string[]> {
-  await client.mustTrack();
-  if (use !== 'events') {
-    await catalog.fresh();
-  }
-  return [];
-}
-
 /** A request takes 4 MB, and 100 KB of each object. */
 const limitsOf = ({ login }: Client): BatchLimits => ({ rows: login.rows, bytes: 3_500_000, concurrency: 4 });
 
@@ -228,4 +220,12 @@ function audiencesOf(client: Client, catalog: Catalog): Audiences {
     add: change(true),
     remove: change(false),
   };
+}
+
+async function check(client: Client, catalog: Catalog, use: PartName): Promise<readonly string[]> {
+  await client.mustTrack();
+  if (use !== 'events') {
+    await catalog.fresh();
+  }
+  return [];
 }

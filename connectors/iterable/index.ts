@@ -51,11 +51,6 @@ export const iterable = defineConnector({
   },
 });
 
-async function check(client: Client, use: PartName): Promise<readonly string[]> {
-  await (use === 'audiences' ? lists(client, '') : client.fields());
-  return [];
-}
-
 // A request takes 4 MB. What a project may send in a second is counted by the kind of request.
 const bytes = 3_500_000;
 const bulk = { rows: 1000, bytes, concurrency: 2, paceMs: 200 };
@@ -231,4 +226,9 @@ function audiencesOf(client: Client): Audiences {
       return outcomesOf(said, subscribers, ['notFound', 'forgotten', 'invalid']);
     },
   };
+}
+
+async function check(client: Client, use: PartName): Promise<readonly string[]> {
+  await (use === 'audiences' ? lists(client, '') : client.fields());
+  return [];
 }

@@ -45,37 +45,6 @@ export const jira = defineConnector({
   },
 });
 
-async function check(api: Jira): Promise<readonly string[]> {
-  const signal = AbortSignal.timeout(30_000);
-  const { deploymentType } = await api.server(signal);
-  const isCloud = deploymentType === 'Cloud';
-  if (isCloud !== (api.flavor === 'cloud')) {
-    throw invalid(
-      'flavor',
-      `This is Jira ${isCloud ? 'Cloud' : 'Data Center'}.`,
-      'Choose that kind of Jira, and a token that goes with it.',
-    );
-  }
-  await api.get('/myself', {}, signal);
-  const shape = z.object({ permissions: z.record(z.string(), z.object({ havePermission: z.boolean() })) });
-  const { permissions } = read(
-    shape,
-    await api.get('/mypermissions', { permissions: Object.keys(rights).join(',') }, signal),
-  );
-  return Object.entries(rights).flatMap(([name, warning]) =>
-    permissions[name]?.havePermission === false ? [warning] : [],
-  );
-}
-
-const rights = {
-  CREATE_ISSUES: 'The user may not create issues in any project.',
-  EDIT_ISSUES: 'The user may not edit issues in any project, so that none can be brought up to date.',
-  TRANSITION_ISSUES:
-    'The user may not move issues in any project, so that none can be closed or opened again.',
-  ADD_COMMENTS: 'The user may not add comments in any project.',
-  USER_PICKER: 'The user may not browse users, so that nobody is found by e-mail address.',
-} as const;
-
 function tasksOf(api: Jira, { issueType }: Settings, now: () => Date): Tasks {
   const forms = keptForAMinute(now, (name, signal) => {
     const [project = '', type = ''] = JSON.parse(name) as readonly string[];
@@ -124,6 +93,37 @@ function tasksOf(api: Jira, { issueType }: Settings, now: () => Date): Tasks {
     reopen: (id, signal) => moveTo(api, id, ['new', 'indeterminate'], signal),
   };
 }
+
+async function check(api: Jira): Promise<readonly string[]> {
+  const signal = AbortSignal.timeout(30_000);
+  const { deploymentType } = await api.server(signal);
+  const isCloud = deploymentType === 'Cloud';
+  if (isCloud !== (api.flavor === 'cloud')) {
+    throw invalid(
+      'flavor',
+      `This is Jira ${isCloud ? 'Cloud' : 'Data Center'}.`,
+      'Choose that kind of Jira, and a token that goes with it.',
+    );
+  }
+  await api.get('/myself', {}, signal);
+  const shape = z.object({ permissions: z.record(z.string(), z.object({ havePermission: z.boolean() })) });
+  const { permissions } = read(
+    shape,
+    await api.get('/mypermissions', { permissions: Object.keys(rights).join(',') }, signal),
+  );
+  return Object.entries(rights).flatMap(([name, warning]) =>
+    permissions[name]?.havePermission === false ? [warning] : [],
+  );
+}
+
+const rights = {
+  CREATE_ISSUES: 'The user may not create issues in any project.',
+  EDIT_ISSUES: 'The user may not edit issues in any project, so that none can be brought up to date.',
+  TRANSITION_ISSUES:
+    'The user may not move issues in any project, so that none can be closed or opened again.',
+  ADD_COMMENTS: 'The user may not add comments in any project.',
+  USER_PICKER: 'The user may not browse users, so that nobody is found by e-mail address.',
+} as const;
 
 const projects = z.array(z.object({ id: z.string(), key: z.string(), name: z.string() }));
 

@@ -38,14 +38,6 @@ export const salesforce = defineConnector({
   },
 });
 
-async function check(session: Session, catalog: Catalog, use: PartName): Promise<readonly string[]> {
-  if (use === 'tasks') {
-    return checkTasks(session, catalog);
-  }
-  const kinds = await catalog.kinds('');
-  return kinds.length === 0 ? ['The user of the connection may not write any kind of record.'] : [];
-}
-
 function objectsOf(session: Session, catalog: Catalog): Objects {
   return {
     // So many that a bulk job is worth it: of fewer than 2,000 each request takes 200. One at a time, for locks.
@@ -68,4 +60,12 @@ function objectsOf(session: Session, catalog: Catalog): Objects {
       );
     },
   };
+}
+
+async function check(session: Session, catalog: Catalog, use: PartName): Promise<readonly string[]> {
+  if (use === 'tasks') {
+    return checkTasks(session, catalog);
+  }
+  const kinds = await catalog.kinds('');
+  return kinds.length === 0 ? ['The user of the connection may not write any kind of record.'] : [];
 }

@@ -51,22 +51,6 @@ export const webhook = defineConnector({
   },
 });
 
-async function check(endpoint: Endpoint, use: PartName): Promise<readonly string[]> {
-  const signal = AbortSignal.timeout(15_000);
-  try {
-    await endpoint.post({ id: freshId(), type: 'ping', data: { use } }, signal);
-  } catch (error) {
-    // Many receivers answer a signature that they do not know with 400.
-    if (hasCode(error, 'ROW_REJECTED')) {
-      throw new ActivateError('AUTH_REJECTED', 'The receiver does not take a signed request of type ping.', {
-        fix: 'Compare the signing secret with that of the receiver, and let it answer a ping with 2xx.',
-      });
-    }
-    throw error;
-  }
-  return [];
-}
-
 const limitsOf = ({ settings }: Endpoint): BatchLimits => ({
   rows: settings.rows,
   bytes: 256 * 1024,
@@ -213,6 +197,22 @@ function noticesOf(endpoint: Endpoint): Notices {
       await endpoint.post({ id, type: 'notice', data: notice }, signal);
     },
   };
+}
+
+async function check(endpoint: Endpoint, use: PartName): Promise<readonly string[]> {
+  const signal = AbortSignal.timeout(15_000);
+  try {
+    await endpoint.post({ id: freshId(), type: 'ping', data: { use } }, signal);
+  } catch (error) {
+    // Many receivers answer a signature that they do not know with 400.
+    if (hasCode(error, 'ROW_REJECTED')) {
+      throw new ActivateError('AUTH_REJECTED', 'The receiver does not take a signed request of type ping.', {
+        fix: 'Compare the signing secret with that of the receiver, and let it answer a ping with 2xx.',
+      });
+    }
+    throw error;
+  }
+  return [];
 }
 
 /** Names are the receiver's own affair. */

@@ -54,6 +54,42 @@ export const zendesk = defineConnector({
   },
 });
 
+function tasksOf(api: Zendesk, settings: Settings, now: () => Date): Tasks {
+  const fields = keptForAMinute(now, (_name, signal) => readFields(api, signal));
+  const agents = keptForAMinute(now, (name, signal) => {
+    const [address = '', group = ''] = JSON.parse(name) as readonly string[];
+    return agentOf(api, address, Number(group), signal);
+  });
+  const findAgent: FindAgent = (address, group, signal) =>
+    agents.kept(JSON.stringify([address, String(group)]), signal);
+  const needed = (values: Readonly<Record<string, Value>>, signal: AbortSignal) =>
+    customOf(values).length === 0 ? [] : fields.kept('all', signal);
+  return {
+    limits: { rows: 1, concurrency: 4, paceMs: 60_000 / settings.requestsPerMinute },
+    // Within two hours the key of the ticket keeps it from being made twice, whatever the list of tickets sees by then.
+    findLagMs: 60_000,
+    projects: (typed) => projectsOf(api, typed.trim().toLowerCase()),
+    fields: async (project) => {
+      const signal = AbortSignal.timeout(30_000);
+      if (!(await hasGroup(api, groupOf(project), signal))) {
+        throw new ActivateError('NOT_FOUND', 'Zendesk has no group of this id.', {
+          fix: 'Choose another one.',
+        });
+      }
+      return specsOf(await fields.fresh('all', signal));
+    },
+    create: async (task, signal) =>
+      create(api, settings, task, await needed(task.fields, signal), findAgent, signal),
+    find: (_project, mark, _since, signal) => find(api, settings, mark, signal),
+    state: (id, signal) => stateOf(api, id, signal),
+    update: async (id, change, signal) =>
+      update(api, id, change, await needed(change.fields, signal), findAgent, signal),
+    comment: (id, text, signal) => comment(api, id, text, signal),
+    close: (id, signal) => close(api, id, signal),
+    reopen: (id, signal) => reopen(api, id, signal),
+  };
+}
+
 const self = z.object({
   user: z.object({
     id: z.number().nullish(),
@@ -90,42 +126,6 @@ function notHere(thrown: unknown): never {
         fields: { subdomain: message },
       })
     : thrown;
-}
-
-function tasksOf(api: Zendesk, settings: Settings, now: () => Date): Tasks {
-  const fields = keptForAMinute(now, (_name, signal) => readFields(api, signal));
-  const agents = keptForAMinute(now, (name, signal) => {
-    const [address = '', group = ''] = JSON.parse(name) as readonly string[];
-    return agentOf(api, address, Number(group), signal);
-  });
-  const findAgent: FindAgent = (address, group, signal) =>
-    agents.kept(JSON.stringify([address, String(group)]), signal);
-  const needed = (values: Readonly<Record<string, Value>>, signal: AbortSignal) =>
-    customOf(values).length === 0 ? [] : fields.kept('all', signal);
-  return {
-    limits: { rows: 1, concurrency: 4, paceMs: 60_000 / settings.requestsPerMinute },
-    // Within two hours the key of the ticket keeps it from being made twice, whatever the list of tickets sees by then.
-    findLagMs: 60_000,
-    projects: (typed) => projectsOf(api, typed.trim().toLowerCase()),
-    fields: async (project) => {
-      const signal = AbortSignal.timeout(30_000);
-      if (!(await hasGroup(api, groupOf(project), signal))) {
-        throw new ActivateError('NOT_FOUND', 'Zendesk has no group of this id.', {
-          fix: 'Choose another one.',
-        });
-      }
-      return specsOf(await fields.fresh('all', signal));
-    },
-    create: async (task, signal) =>
-      create(api, settings, task, await needed(task.fields, signal), findAgent, signal),
-    find: (_project, mark, _since, signal) => find(api, settings, mark, signal),
-    state: (id, signal) => stateOf(api, id, signal),
-    update: async (id, change, signal) =>
-      update(api, id, change, await needed(change.fields, signal), findAgent, signal),
-    comment: (id, text, signal) => comment(api, id, text, signal),
-    close: (id, signal) => close(api, id, signal),
-    reopen: (id, signal) => reopen(api, id, signal),
-  };
 }
 
 const groupShape = z.object({ id: z.number(), name: z.string(), deleted: z.boolean().default(false) });
