@@ -3,12 +3,11 @@ import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { config } from 'dotenv';
-import { createCommands } from '../commands/index.ts';
-import { connectors } from '../connectors/index.ts';
 import { ActivateError, asActivateError } from '../engine/contracts/errors.ts';
 import { parseEnv } from '../engine/env.ts';
 import { createLog } from '../engine/log.ts';
 import { runCli, type Terminal } from './command-line.ts';
+import { commands, dispatchOf } from './commands.ts';
 import { manifest } from './manifest.ts';
 import { start } from './roof.ts';
 
@@ -25,7 +24,7 @@ try {
 /** Runs one command line and answers with the exit code. */
 async function main(argv: readonly string[]): Promise<number> {
   if (argv[0] === 'manifest') {
-    const shown = createCommands(connectors).filter((command) => command.hidden !== true);
+    const shown = commands.filter((command) => command.hidden !== true);
     process.stdout.write(`${await manifest(argv.slice(1), shown, process.env)}\n`);
     return 0;
   }
@@ -39,7 +38,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const id = userInfo().username;
     return await runCli(await withFile(argv), {
-      dispatch: running.dispatch,
+      dispatch: dispatchOf(running.app),
       io: terminal(),
       origin: {
         person: { kind: 'person', platform: 'cli', id },

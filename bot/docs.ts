@@ -1,11 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createCommands } from '../commands/index.ts';
 import { connectors } from '../connectors/index.ts';
 import type { Connector, PartName } from '../engine/contracts/connector.ts';
 import { ERRORS } from '../engine/contracts/errors.ts';
 import type { Fields } from '../engine/contracts/form.ts';
 import { settings } from '../engine/env.ts';
 import { type Able, type Capability, capabilities } from './capabilities.ts';
+import { commands } from './commands.ts';
 import { page, table } from './docs-page.ts';
 import { destinationsPage, isLocal, sourcesPage, verifiedOf, versionOf } from './docs-places.ts';
 import { localAbilities } from './local/capabilities.ts';
@@ -68,7 +68,7 @@ if (process.argv.includes('--check') && stale.length > 0) {
 }
 
 function commandsPage(): string {
-  const all = createCommands(connectors).filter((command) => command.hidden !== true);
+  const all = commands.filter((command) => command.hidden !== true);
   const sections = all.map((command) => {
     const fields = Object.entries(command.fields as Fields).map(([name, field]) => [
       `\`${name}\``,

@@ -1,11 +1,9 @@
 import type { Db } from '../engine/contracts/db.ts';
 import type { Log } from '../engine/contracts/log.ts';
-import { createLocal, type LocalOptions } from './local/platform.ts';
-import { createHeard } from './mattermost/heard.ts';
-import { createMattermost, type MattermostConfig } from './mattermost/platform.ts';
+import type { LocalOptions } from './local/platform.ts';
+import type { MattermostConfig } from './mattermost/platform.ts';
 import type { Platform } from './platform.ts';
-import { createSlack } from './slack/platform.ts';
-import { createTeams, type TeamsConfig } from './teams/platform.ts';
+import type { TeamsConfig } from './teams/platform.ts';
 
 /** Which platforms are set up, and how. */
 export interface PlatformSettings {
@@ -24,21 +22,32 @@ export interface PlatformSettings {
     | undefined;
 }
 
-/** The platforms of this installation, in the order in which they are asked. */
-export function createPlatforms(settings: PlatformSettings, db: Db, log: Log): readonly Platform[] {
+/** The platforms of this installation, in the order in which they are asked. The code of the others is not loaded. */
+export async function createPlatforms(
+  settings: PlatformSettings,
+  db: Db,
+  log: Log,
+): Promise<readonly Platform[]> {
   const platforms: Platform[] = [];
   if (settings.slack !== undefined) {
+    const { createSlack } = await import('./slack/platform.ts');
     const { botToken, ...rest } = settings.slack;
     platforms.push(createSlack({ botToken, ...defined(rest), log: log.child({ platform: 'slack' }) }));
   }
   if (settings.teams !== undefined) {
+    const { createTeams } = await import('./teams/platform.ts');
     platforms.push(createTeams({ ...settings.teams, db, log: log.child({ platform: 'teams' }) }));
   }
   if (settings.mattermost !== undefined) {
+    const [{ createHeard }, { createMattermost }] = await Promise.all([
+      import('./mattermost/heard.ts'),
+      import('./mattermost/platform.ts'),
+    ]);
     const parts = { heard: createHeard(db), log: log.child({ platform: 'mattermost' }) };
     platforms.push(createMattermost({ ...settings.mattermost, ...parts }));
   }
   if (settings.local !== undefined) {
+    const { createLocal } = await import('./local/platform.ts');
     const { people, channels, groups, password } = settings.local;
     platforms.push(
       createLocal({

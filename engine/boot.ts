@@ -59,7 +59,7 @@ export interface App {
 export interface BootOptions {
   readonly connectors: readonly Connector[];
   /** The speaking halves of the platforms, made once the database is there. */
-  readonly senders: (db: Db) => readonly Sender[];
+  readonly senders: (db: Db) => readonly Sender[] | Promise<readonly Sender[]>;
   readonly log: Log;
   /** Other times than a real installation has, for drills that can't wait as long. */
   readonly times?: Partial<Times>;
@@ -166,7 +166,7 @@ export async function boot(env: Env, options: BootOptions): Promise<App> {
   const { sleep = slept } = options;
   const connections = connectionsOf(env, { connectors, vault, now, log });
   const senders = new Map<PlatformId, Sender>(
-    [...options.senders(db), createNotices({ db, connections })].map((sender) => [sender.id, sender]),
+    [...(await options.senders(db)), createNotices({ db, connections })].map((sender) => [sender.id, sender]),
   );
   const outbox = new Outbox({ db, senders, log, now, sleep, patience });
   const shared = { db, senders, people, outbox, now, log };

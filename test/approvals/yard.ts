@@ -1,5 +1,5 @@
+import { dispatchOf } from '../../bot/commands.ts';
 import { createLocal } from '../../bot/local/platform.ts';
-import { dispatchOf } from '../../bot/roof.ts';
 import { type App, boot } from '../../engine/boot.ts';
 import { shortPlan } from '../../engine/cards/hold.ts';
 import type { Sender } from '../../engine/contracts/chat.ts';

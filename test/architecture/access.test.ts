@@ -35,14 +35,22 @@ describe('the dispatcher', () => {
     expect(found(/\b(?:const|let) \{[^}]*\brun\b[^}]*\} = (command)\b/g)).toEqual([]);
   });
 
-  it('gets the commands from the roof, and nobody else has them in hand to run', () => {
-    const importers = production
-      .filter(({ path }) => !path.startsWith('commands'))
-      .filter(({ text }) => /from '(?:\.\.?\/)+commands\//.test(text))
-      .map(({ path }) => path);
+  it('gets the commands in one file, and nobody else has them in hand to run', () => {
+    const importersOf = (of: RegExp): readonly string[] =>
+      production
+        .filter(({ path }) => !path.startsWith('commands'))
+        .filter(({ text }) => of.test(text))
+        .map(({ path }) => path)
+        .toSorted();
 
-    // Two of them read declarations: for the Slack manifest, and for docs/.
-    expect(importers.toSorted()).toEqual(['bot/cli.ts', 'bot/docs.ts', 'bot/roof.ts']);
+    expect(importersOf(/(?:from |import\()'(?:\.\.?\/)+commands\//)).toEqual(['bot/commands.ts']);
+    // Three of them read declarations: for the Slack manifest, for docs/, and for buttons on Teams.
+    expect(importersOf(/(?:from |import\()'(?:\.\.?\/)+commands\.ts'/)).toEqual([
+      'bot/cli.ts',
+      'bot/docs.ts',
+      'bot/roof.ts',
+      'bot/web.ts',
+    ]);
   });
 
   it('checks the role in the two ways in: running, and looking options up', () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dispatchOf } from '../../bot/commands.ts';
 import { createDispatch } from '../../bot/dispatch.ts';
-import { dispatchOf } from '../../bot/roof.ts';
 import { createCommands } from '../../commands/index.ts';
 import { connectors } from '../../connectors/index.ts';
 import type { Dispatch, Origin, Reply } from '../../engine/contracts/chat.ts';

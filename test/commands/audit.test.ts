@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dispatchOf } from '../../bot/roof.ts';
+import { dispatchOf } from '../../bot/commands.ts';
 import type { Dispatch, Origin, Reply } from '../../engine/contracts/chat.ts';
 import { verifyAudit, writeAudit } from '../../engine/store/audit.ts';
 import { startApp, type TestApp } from '../support/app.ts';

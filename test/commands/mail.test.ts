@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { dispatchOf, unsubscribing } from '../../bot/roof.ts';
+import { dispatchOf } from '../../bot/commands.ts';
 import { createServer, type Server } from '../../bot/server.ts';
 import { unsubscribePage } from '../../bot/unsubscribe.ts';
+import { unsubscribing } from '../../bot/web.ts';
 import { smtp } from '../../connectors/smtp/index.ts';
 import type { Card } from '../../engine/contracts/card.ts';
 import type { Dispatch, Origin, Reply } from '../../engine/contracts/chat.ts';

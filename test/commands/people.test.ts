@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { dispatchOf } from '../../bot/commands.ts';
 import { createLocal } from '../../bot/local/platform.ts';
-import { dispatchOf } from '../../bot/roof.ts';
 import { createSlack } from '../../bot/slack/platform.ts';
 import type { Dispatch, Origin, Reply } from '../../engine/contracts/chat.ts';
 import type { PersonRef } from '../../engine/contracts/refs.ts';

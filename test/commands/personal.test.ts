@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dispatchOf } from '../../bot/roof.ts';
+import { dispatchOf } from '../../bot/commands.ts';
 import { connectors } from '../../connectors/index.ts';
 import type { Dispatch, Origin, Reply } from '../../engine/contracts/chat.ts';
 import type { Role } from '../../engine/contracts/command.ts';

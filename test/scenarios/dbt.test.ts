@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { dispatchOf } from '../../bot/commands.ts';
 import type { Caller } from '../../engine/contracts/command.ts';
 import { readDocument } from '../../engine/document/document.ts';
 import { type Installation, install } from '../bot/installation.ts';
@@ -60,7 +61,7 @@ afterEach(async () => {
 
 /** A command as a terminal gives it: a sentence, or what is wrong by field. */
 async function say(command: string, input: Record<string, string>): Promise<unknown> {
-  const reply = await bot.running.dispatch.run({ command, input }, origin);
+  const reply = await dispatchOf(bot.running.app).run({ command, input }, origin);
   switch (reply.kind) {
     case 'form':
       return reply.form.errors;
@@ -209,7 +210,7 @@ describe('a dbt project', () => {
 
   it('is not connected with a wrong token, and says what to do', async () => {
     platform.state.token = 'dbts_another';
-    const reply = await bot.running.dispatch.run(
+    const reply = await dispatchOf(bot.running.app).run(
       {
         command: 'dbt-connect',
         input: {
@@ -334,7 +335,7 @@ describe('models in forms', () => {
   it('are offered before tables, with owner, tags and description', async () => {
     await onPlatform();
 
-    const offered = await bot.running.dispatch.options(
+    const offered = await dispatchOf(bot.running.app).options(
       'new-alert',
       'table',
       'acc',
