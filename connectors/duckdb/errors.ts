@@ -1,3 +1,4 @@
+import { placeAfter, secondsOf } from '../../engine/contracts/database-errors.ts';
 import { ActivateError, ERRORS, type ErrorCode } from '../../engine/contracts/errors.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
 import type { Settings } from './config.ts';
@@ -35,10 +36,8 @@ function sentenceOf(failure: Failure, asked: Asked): Sentence {
     case 'canceled':
       return ['CANCELED', 'The query was canceled.', ''];
     case 'late': {
-      const limit = asked.limits.timeoutMs;
-      const time = limit === 1000 ? '1 second' : `${limit / 1000} seconds`;
       const fix = 'Make it faster (fewer rows, more threads or memory), or raise the limit.';
-      return ['SQL_TIMEOUT', `The query was stopped after ${time}.`, fix];
+      return ['SQL_TIMEOUT', `The query was stopped after ${secondsOf(asked.limits.timeoutMs)}.`, fix];
     }
     case undefined:
       break;
@@ -117,6 +116,5 @@ function placeOf({ position }: Failure, { sql }: Asked): string {
   if (position === undefined || sql === undefined) {
     return '';
   }
-  const before = Buffer.from(sql).subarray(0, position).toString('utf8').split('\n');
-  return ` (line ${before.length}, column ${[...(before.at(-1) ?? '')].length + 1})`;
+  return placeAfter(Buffer.from(sql).subarray(0, position).toString('utf8'));
 }

@@ -1,3 +1,4 @@
+import { piecesOf } from '../../engine/contracts/reader.ts';
 import type { Limits, Query, Reading } from '../../engine/contracts/source.ts';
 import type { Settings } from './config.ts';
 import { type Asked, explain } from './errors.ts';
@@ -131,33 +132,23 @@ function asking(host: Host, call: Call, asked: Asked): Asking {
   };
 }
 
-/** By hand and not a generator, whose `finally` is skipped when it is broken off before its first step. */
 function linesOf(asking: Asking): AsyncIterable<Uint8Array> {
-  let ended = false;
-  const iterator: AsyncIterator<Uint8Array> = {
-    next: async () => {
-      if (ended) {
-        return { done: true, value: undefined };
-      }
-      const message = await asking.next();
-      asking.noLonger();
-      if (message.is === 'piece') {
+  const next = async (): Promise<Uint8Array | undefined> => {
+    const message = await asking.next();
+    asking.noLonger();
+    switch (message.is) {
+      case 'piece':
         asking.more();
-        return { done: false, value: message.bytes };
-      }
-      ended = true;
-      if (message.is === 'end') {
-        return { done: true, value: undefined };
-      }
-      throw asking.fail(message as Extract<Up, { is: 'failed' }>);
-    },
-    return: async () => {
-      if (!ended) {
-        ended = true;
-        await asking.leave();
-      }
-      return { done: true, value: undefined };
-    },
+        return message.bytes;
+      case 'end':
+        return undefined;
+      default:
+        throw asking.fail(message as Extract<Up, { is: 'failed' }>);
+    }
   };
-  return { [Symbol.asyncIterator]: () => iterator };
+  return piecesOf(next, async (how) => {
+    if (how === 'stop') {
+      await asking.leave();
+    }
+  });
 }

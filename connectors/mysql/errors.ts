@@ -1,4 +1,11 @@
-import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
+import {
+  errorOf,
+  type NetworkAdvice,
+  ofNetwork,
+  type Sentence,
+  secondsOf,
+} from '../../engine/contracts/database-errors.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
 import type { Login } from './config.ts';
 
@@ -12,13 +19,6 @@ export interface Failure {
   readonly sqlState?: string;
   readonly sqlMessage?: string;
 }
-
-type Sentence = readonly [
-  code: ErrorCode,
-  message: string,
-  fix: string,
-  fields?: Readonly<Record<string, string>>,
-];
 
 /** Whether the server itself said so: the connection is still of use then. */
 export function isOfServer(thrown: unknown): thrown is Failure & { readonly errno: number } {
@@ -49,14 +49,13 @@ export function explain(thrown: unknown, login: Login): ActivateError {
     return thrown;
   }
   const failure = thrown as Failure;
-  const [code, message, fix, fields] =
-    failure.sqlState === undefined ? ofNetwork(failure, login) : ofServer(failure, login);
+  const { host, port, password } = login;
+  const sentence =
+    failure.sqlState === undefined
+      ? ofNetwork(failure, host, host.startsWith('/') ? host : `${host}:${port}`, advice)
+      : ofServer(failure, login);
   // A cause is kept only where it can't hold what was typed into the connection form, or a value of a row.
-  return new ActivateError(code, without(login.password, message), {
-    fix: without(login.password, fix),
-    ...(fields === undefined ? {} : { fields }),
-    cause: `${failure.code ?? ''} ${failure.errno ?? ''}`.trim(),
-  });
+  return errorOf(sentence, password, `${failure.code ?? ''} ${failure.errno ?? ''}`.trim());
 }
 
 /** The same for a question that only reads, and may be stopped. */
@@ -89,14 +88,6 @@ export function explainReading(thrown: unknown, login: Login, limits: Limits): A
     default:
       return explain(thrown, login);
   }
-}
-
-function secondsOf(ms: number): string {
-  return ms === 1000 ? '1 second' : `${ms / 1000} seconds`;
-}
-
-function without(secret: string | undefined, text: string): string {
-  return secret === undefined || secret === '' ? text : text.replaceAll(secret, '***');
 }
 
 function ofServer(failure: Failure, login: Login): Sentence {
@@ -152,50 +143,9 @@ function ofServer(failure: Failure, login: Login): Sentence {
   }
 }
 
-const tlsCodes = /^(ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_|EPROTO|HANDSHAKE_)/;
-
-function ofNetwork(failure: Failure, login: Login): Sentence {
-  const at = login.host.startsWith('/') ? login.host : `${login.host}:${login.port}`;
-  const { code = '' } = failure;
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    const message = `No server is known by the name ${login.host}.`;
-    return [
-      'UNAVAILABLE',
-      message,
-      'Check the host name, and that it can be reached from here.',
-      { host: message },
-    ];
-  }
-  if (code === 'ECONNREFUSED' || code === 'ENOENT') {
-    const message = `Nothing answers at ${at}.`;
-    return [
-      'UNAVAILABLE',
-      message,
-      'Check host and port, and that the database runs and listens there.',
-      { host: message },
-    ];
-  }
-  if (code === 'HANDSHAKE_NO_SSL_SUPPORT') {
-    const message = `${at} offers no encryption.`;
-    return [
-      'CONFIG_INVALID',
-      message,
-      'Turn TLS on at the server, or choose Off if the network can be trusted.',
-      { tls: message },
-    ];
-  }
-  if (tlsCodes.test(code)) {
-    const message = `The encryption of ${at} can't be trusted: ${failure.message}.`;
-    return [
-      'CONFIG_INVALID',
-      message,
-      'Use the host name of the certificate, or choose Encrypted without verification.',
-      { tls: message },
-    ];
-  }
-  return [
-    'UNAVAILABLE',
-    `The connection to ${at} was lost or not made in time.`,
-    'It is tried again by itself.',
-  ];
-}
+const advice: NetworkAdvice = {
+  unknownName: 'Check the host name, and that it can be reached from here.',
+  nobodyAnswers: 'Check host and port, and that the database runs and listens there.',
+  noEncryption: 'Turn TLS on at the server, or choose Off if the network can be trusted.',
+  lost: 'It is tried again by itself.',
+};

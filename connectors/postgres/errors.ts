@@ -1,4 +1,13 @@
-import { ActivateError, type ErrorCode, type ErrorOptions } from '../../engine/contracts/errors.ts';
+import {
+  errorOf,
+  type NetworkAdvice,
+  ofNetwork,
+  placeOf,
+  type Sentence,
+  secondsOf,
+  without,
+} from '../../engine/contracts/database-errors.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { PgAsked } from '../../engine/contracts/postgres-protocol.ts';
 import type { Login } from './config.ts';
 
@@ -17,13 +26,6 @@ export interface Failure {
   readonly routine?: string;
 }
 
-type Sentence = readonly [
-  code: ErrorCode,
-  message: string,
-  fix: string,
-  fields?: Readonly<Record<string, string>>,
-];
-
 /** Turns what `pg` throws into an ActivateError, without any secret in it. */
 export function explain(thrown: unknown, login: Login, asked?: PgAsked): ActivateError {
   if (thrown instanceof ActivateError) {
@@ -33,22 +35,18 @@ export function explain(thrown: unknown, login: Login, asked?: PgAsked): Activat
     return new ActivateError('CANCELED', 'The query was canceled.', { cause: thrown });
   }
   const failure = thrown as Failure;
-  const [code, message, fix, fields] =
-    failure.severity === undefined ? ofNetwork(failure, login) : ofServer(failure, login, asked);
-  const options: ErrorOptions = { fix, ...(fields === undefined ? {} : { fields }) };
+  const sentence =
+    failure.severity === undefined
+      ? ofNetwork(failure, login.host, `${login.host}:${login.port}`, advice)
+      : ofServer(failure, login, asked);
   // A cause is kept only where it can't hold what was typed into the connection form.
-  const clean = (text: string): string => without(login.password, text);
-  return new ActivateError(code, clean(message), {
-    ...options,
-    fix: clean(fix),
-    cause: without(login.password, failure.message),
-  });
+  return errorOf(sentence, login.password, failure.message);
 }
 
 /** What is ours already may repeat words of the server. */
 function withoutPassword(error: ActivateError, { password }: Login): ActivateError {
   const { code, message, fix, fields, retryAfterMs, cause } = error;
-  const clean = (text: string): string => without(password, text);
+  const clean = (text: string): string => without([password], text);
   if (clean(`${message}${fix}${String(cause)}`) === `${message}${fix}${String(cause)}`) {
     return error;
   }
@@ -58,10 +56,6 @@ function withoutPassword(error: ActivateError, { password }: Login): ActivateErr
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(cause === undefined ? {} : { cause: clean(String(cause)) }),
   });
-}
-
-function without(secret: string | undefined, text: string): string {
-  return secret === undefined || secret === '' ? text : text.replaceAll(secret, '***');
 }
 
 /** Codes of PostgreSQL that mean "not now". */
@@ -104,7 +98,7 @@ function ofServer(failure: Failure, login: Login, asked: PgAsked | undefined): S
   const hint = failure.hint === undefined ? '' : ` ${failure.hint}`;
   return [
     'SQL_FAILED',
-    `PostgreSQL says: ${failure.message}${place(failure, asked)}.`,
+    `PostgreSQL says: ${failure.message}${placeOf(failure.position, asked?.query)}.`,
     `Correct the query and try again.${hint}`,
   ];
 }
@@ -115,72 +109,17 @@ function ofStop(asked: PgAsked | undefined): Sentence {
   if (asked !== undefined && performance.now() - asked.startedAt >= limitMs) {
     return [
       'SQL_TIMEOUT',
-      `The query was stopped after ${seconds(limitMs)}.`,
+      `The query was stopped after ${secondsOf(limitMs)}.`,
       'Make it faster (fewer rows, an index, a materialized view), or raise the limit.',
     ];
   }
   return ['UNAVAILABLE', 'Somebody at the database canceled the query.', 'It is tried again by itself.'];
 }
 
-function seconds(ms: number): string {
-  return ms === 1000 ? '1 second' : `${ms / 1000} seconds`;
-}
-
-/** Where in the person's own text; positions count characters, not UTF-16 units. */
-function place(failure: Failure, asked: PgAsked | undefined): string {
-  if (failure.position === undefined || asked?.query === undefined) {
-    return '';
-  }
-  const text = [...asked.query.sql];
-  const index = Number(failure.position) - 1 - asked.query.at;
-  if (index < 0 || index > text.length) {
-    return '';
-  }
-  const before = text.slice(0, index).join('').split('\n');
-  return ` (line ${before.length}, column ${[...(before.at(-1) ?? '')].length + 1})`;
-}
-
-const tlsCodes = /^(ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_|EPROTO)/;
-
-function ofNetwork(failure: Failure, login: Login): Sentence {
-  const at = `${login.host}:${login.port}`;
-  const code = failure.code ?? '';
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    const message = `No server is known by the name ${login.host}.`;
-    return [
-      'UNAVAILABLE',
-      message,
-      'Check the host name, and that it can be reached from here.',
-      { host: message },
-    ];
-  }
-  if (code === 'ECONNREFUSED' || code === 'ENOENT') {
-    const message = `Nothing answers at ${at}.`;
-    return [
-      'UNAVAILABLE',
-      message,
-      'Check host and port, and that PostgreSQL runs and listens there.',
-      { host: message },
-    ];
-  }
-  // `pg` gives these two no code, only words.
-  const noTls = failure.message.includes('does not support SSL');
-  if (noTls || tlsCodes.test(code)) {
-    const message = noTls
-      ? `${at} offers no encryption.`
-      : `The encryption of ${at} can't be trusted: ${failure.message}.`;
-    const fix = noTls
-      ? 'Turn TLS on at the server, or choose Off if the network can be trusted.'
-      : 'Use the host name of the certificate, or choose Encrypted without verification.';
-    return ['CONFIG_INVALID', message, fix, { tls: message }];
-  }
-  if (failure.message.startsWith('SASL')) {
-    const message = `The server at ${at} does not prove that it knows the password.`;
-    return ['AUTH_REJECTED', message, 'Check host and port: this may be another server.', { host: message }];
-  }
-  return [
-    'UNAVAILABLE',
-    `The connection to ${at} was lost or not made in time.`,
-    'It is tried again by itself.',
-  ];
-}
+const advice: NetworkAdvice = {
+  unknownName: 'Check the host name, and that it can be reached from here.',
+  nobodyAnswers: 'Check host and port, and that PostgreSQL runs and listens there.',
+  noEncryption: 'Turn TLS on at the server, or choose Off if the network can be trusted.',
+  impostor: 'Check host and port: this may be another server.',
+  lost: 'It is tried again by itself.',
+};

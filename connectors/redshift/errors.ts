@@ -1,4 +1,12 @@
-import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
+import {
+  errorOf,
+  type NetworkAdvice,
+  ofNetwork,
+  placeOf,
+  type Sentence,
+  secondsOf,
+} from '../../engine/contracts/database-errors.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { PgAsked } from '../../engine/contracts/postgres-protocol.ts';
 import type { Login } from './config.ts';
 
@@ -12,17 +20,10 @@ interface Failure {
   readonly hint?: string;
 }
 
-type Sentence = readonly [
-  code: ErrorCode,
-  message: string,
-  fix: string,
-  fields?: Readonly<Record<string, string>>,
-];
-
 const again = 'It is tried again by itself.';
 
 /** Turns what `pg` throws into an ActivateError, without the password in it. */
-export function explain(thrown: unknown, { password, ...login }: Login, asked: PgAsked): ActivateError {
+export function explain(thrown: unknown, login: Login, asked: PgAsked): ActivateError {
   if (thrown instanceof ActivateError) {
     return thrown;
   }
@@ -30,15 +31,12 @@ export function explain(thrown: unknown, { password, ...login }: Login, asked: P
     return new ActivateError('CANCELED', 'The query was canceled.', { cause: thrown });
   }
   const failure = thrown as Failure;
-  const [code, message, fix, fields] =
-    failure.severity === undefined ? ofNetwork(failure, login) : ofServer(failure, login, asked);
-  const clean = (text: string): string => (password === '' ? text : text.replaceAll(password, '***'));
-  return new ActivateError(code, clean(message), {
-    fix: clean(fix),
-    ...(fields === undefined ? {} : { fields }),
-    // The error itself may hold what was typed into the form.
-    cause: clean(failure.message),
-  });
+  const sentence =
+    failure.severity === undefined
+      ? ofNetwork(failure, login.host, `${login.host}:${login.port}`, advice)
+      : ofServer(failure, login, asked);
+  // The error itself may hold what was typed into the form.
+  return errorOf(sentence, login.password, failure.message);
 }
 
 /** Whether a cluster of a single node refuses a part of a result for its size; it has no code of its own for that. */
@@ -49,7 +47,7 @@ export function isSingleNode(error: unknown): boolean {
 /** Codes that mean “not now”; XX000 is, among others, a transaction that could not be put in order with another one. */
 const passing = /^(08|53(?!100)|57P|58|40001|40P01|25P0[34]|55P03|XX)/;
 
-function ofServer(failure: Failure, login: Omit<Login, 'password'>, asked: PgAsked): Sentence {
+function ofServer(failure: Failure, login: Login, asked: PgAsked): Sentence {
   const { code = '', message } = failure;
   if (code.startsWith('28')) {
     return [
@@ -85,7 +83,7 @@ function ofServer(failure: Failure, login: Omit<Login, 'password'>, asked: PgAsk
         ? ['UNAVAILABLE', `Redshift can't answer now: ${message}.`, again]
         : [
             'SQL_FAILED',
-            `Redshift says: ${message}${place(failure, asked)}.`,
+            `Redshift says: ${message}${placeOf(failure.position, asked.query)}.`,
             `Correct the query and try again.${failure.hint === undefined ? '' : ` ${failure.hint}`}`,
           ];
   }
@@ -94,70 +92,19 @@ function ofServer(failure: Failure, login: Omit<Login, 'password'>, asked: PgAsk
 /** A time limit, somebody's cancel, or a rule of workload management; their words are alike, so the clock decides. */
 function ofStop({ limits, startedAt }: PgAsked): Sentence {
   if (performance.now() - startedAt >= limits.timeoutMs) {
-    const time = limits.timeoutMs === 1000 ? '1 second' : `${limits.timeoutMs / 1000} seconds`;
     return [
       'SQL_TIMEOUT',
-      `The query was stopped after ${time}.`,
+      `The query was stopped after ${secondsOf(limits.timeoutMs)}.`,
       'Make it faster (fewer rows, a sort key, a materialized view), or raise the limit. The wait in a queue counts, too.',
     ];
   }
   return ['UNAVAILABLE', 'Somebody, or a rule of workload management, canceled the query.', again];
 }
 
-/** Where in the person's own text; positions count characters, not UTF-16 units. */
-function place({ position }: Failure, { query }: PgAsked): string {
-  if (position === undefined || query === undefined) {
-    return '';
-  }
-  const text = [...query.sql];
-  const index = Number(position) - 1 - query.at;
-  if (index < 0 || index > text.length) {
-    return '';
-  }
-  const before = text.slice(0, index).join('').split('\n');
-  return ` (line ${before.length}, column ${[...(before.at(-1) ?? '')].length + 1})`;
-}
-
-const tlsCodes = /^(ERR_TLS|ERR_SSL|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|CERT_|EPROTO)/;
-
-function ofNetwork({ code = '', message: says }: Failure, { host, port }: Omit<Login, 'password'>): Sentence {
-  const at = `${host}:${port}`;
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    const message = `No server is known by the name ${host}.`;
-    return [
-      'UNAVAILABLE',
-      message,
-      'Check the endpoint, and that it can be reached from here.',
-      { host: message },
-    ];
-  }
-  if (code === 'ECONNREFUSED') {
-    const message = `Nothing answers at ${at}.`;
-    return [
-      'UNAVAILABLE',
-      message,
-      'Check the endpoint, and that the cluster is not paused.',
-      { host: message },
-    ];
-  }
-  // `pg` gives this one no code, only words.
-  const noTls = says.includes('does not support SSL');
-  if (noTls || tlsCodes.test(code)) {
-    const message = noTls
-      ? `${at} offers no encryption.`
-      : `The encryption of ${at} can't be trusted: ${says}.`;
-    const fix = noTls
-      ? 'Check the endpoint, or choose Off if the network can be trusted.'
-      : 'Use the host name of the certificate, or choose Encrypted without verification.';
-    return ['CONFIG_INVALID', message, fix, { tls: message }];
-  }
-  if (says.startsWith('SASL')) {
-    const message = `The server at ${at} does not prove that it knows the password.`;
-    return ['AUTH_REJECTED', message, 'Check the endpoint: this may be another server.', { host: message }];
-  }
-  return [
-    'UNAVAILABLE',
-    `The connection to ${at} was lost or not made in time.`,
-    `${again} If it never works, look whether the security group lets this machine in.`,
-  ];
-}
+const advice: NetworkAdvice = {
+  unknownName: 'Check the endpoint, and that it can be reached from here.',
+  nobodyAnswers: 'Check the endpoint, and that the cluster is not paused.',
+  noEncryption: 'Check the endpoint, or choose Off if the network can be trusted.',
+  impostor: 'Check the endpoint: this may be another server.',
+  lost: `${again} If it never works, look whether the security group lets this machine in.`,
+};

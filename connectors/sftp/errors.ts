@@ -1,3 +1,4 @@
+import { without } from '../../engine/contracts/database-errors.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { invalid, type Login } from './config.ts';
 
@@ -87,7 +88,10 @@ export function explainAttempt(
       fix: 'Ask its owner to allow SFTP for the user.',
     });
   }
-  const cause = without(login, `${failure.code ?? ''} ${failure.message ?? ''}`.trim());
+  const cause = without(
+    [login.password, login.passphrase],
+    `${failure.code ?? ''} ${failure.message ?? ''}`.trim(),
+  );
   switch (failure.level) {
     case 'client-authentication':
       return refused(methods, login);
@@ -162,9 +166,4 @@ function unreachable({ code }: Failure, login: Login, cause: string): ActivateEr
     fields: { host: message },
     cause,
   });
-}
-
-function without({ password, passphrase }: Login, text: string): string {
-  const secrets = [password, passphrase].filter((secret) => secret !== undefined);
-  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
 }

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { secondsOf } from './database-errors.ts';
 import { ActivateError } from './errors.ts';
 import type { HttpAnswer } from './http.ts';
 import { lineText } from './lines.ts';
+import { piecesOf } from './reader.ts';
 import type { Column, Limits, Table } from './source.ts';
 
 // What warehouses have in common that are given a statement by HTTP, asked until it is done, and whose rows come in pieces.
@@ -127,41 +129,18 @@ export async function allRows(followed: Followed, vendor: string): Promise<Table
 
 /**
  * The rows of a result as lines, as readings have them. While one piece is worked on, the next one is fetched. Ends only
- * when as many rows came as the warehouse counts. By hand and not a generator, whose `finally` is skipped when it is
- * broken off before its first step.
+ * when as many rows came as the warehouse counts.
  */
 export function linesOf(followed: Followed, vendor: string): AsyncIterable<Uint8Array> {
   const lines = encoded(followed, vendor);
-  let ended = false;
-  const end = async (): Promise<void> => {
-    if (!ended) {
-      ended = true;
-      await followed.stop();
+  const next = async (): Promise<Uint8Array | undefined> => {
+    try {
+      return (await lines.next()).value;
+    } catch (error) {
+      throw readOnly(error);
     }
   };
-  const iterator: AsyncIterator<Uint8Array> = {
-    next: async () => {
-      if (ended) {
-        return { done: true, value: undefined };
-      }
-      try {
-        const step = await lines.next();
-        if (step.done !== true) {
-          return step;
-        }
-      } catch (error) {
-        await end();
-        throw readOnly(error);
-      }
-      await end();
-      return { done: true, value: undefined };
-    },
-    return: async () => {
-      await end();
-      return { done: true, value: undefined };
-    },
-  };
-  return { [Symbol.asyncIterator]: () => iterator };
+  return piecesOf(next, () => followed.stop());
 }
 
 /** So many rows go into one buffer. */
@@ -247,14 +226,13 @@ function canceled(reason: unknown): ActivateError {
 
 /** The statement took longer than it may. `waitsFor` is a sentence about what it waited for, or empty. */
 export function timedOut(vendor: string, timeoutMs: number, waitsFor = ''): ActivateError {
-  const time = timeoutMs === 1000 ? '1 second' : `${timeoutMs / 1000} seconds`;
   const fix =
     waitsFor === ''
       ? 'Make it faster (fewer rows, fewer columns, a larger warehouse), or raise the limit.'
       : 'Try again in a few minutes.';
   return new ActivateError(
     'SQL_TIMEOUT',
-    `${vendor} was told to stop the query after ${time}. ${waitsFor}`.trim(),
+    `${vendor} was told to stop the query after ${secondsOf(timeoutMs)}. ${waitsFor}`.trim(),
     { fix },
   );
 }
