@@ -54,8 +54,7 @@ export interface Login {
 
 /** Reads the fields into a login; CONFIG_INVALID names the one at fault, and never repeats what is secret. */
 export function loginOf(values: Values<typeof config>): Login {
-  const { baseUrl } = values;
-  const own = baseUrl === undefined ? undefined : webAddress(baseUrl);
+  const own = webAddress(values.baseUrl);
   return {
     base: own ?? 'https://api.anaplan.com',
     signIn: `${own ?? 'https://auth.anaplan.com'}/token/authenticate`,

@@ -120,7 +120,7 @@ export function loginOf(values: Values<typeof config>): Login {
       'Fill in the id of the app, or choose another kind of new lists.',
     );
   }
-  const base = baseOf(values.baseUrl);
+  const base = webAddress(values.baseUrl);
   return {
     base: base ?? 'https://datamanager.googleapis.com',
     grant: grantOf(values, base ?? 'https://oauth2.googleapis.com'),
@@ -137,8 +137,4 @@ function digitsOf(name: 'account' | 'manager', text: string): string {
     throw invalid(name, 'This is not the number of a Google Ads account.', 'Enter it as 123-456-7890.');
   }
   return digits;
-}
-
-function baseOf(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : webAddress(text);
 }

@@ -74,7 +74,7 @@ const scope = 'https://ads.microsoft.com/msads.manage offline_access';
 /** Reads the fields; CONFIG_INVALID names the one at fault, and never repeats what is secret. */
 export function loginOf(values: Values<typeof config>): Login {
   const { clientId, clientSecret, refreshToken, developerToken, terms, days } = values;
-  const base = baseOf(values.baseUrl);
+  const base = webAddress(values.baseUrl);
   return {
     base: base ?? 'https://campaign.api.bingads.microsoft.com',
     grant: {
@@ -108,10 +108,6 @@ function digitsOf(name: 'account' | 'customer', text: string): string {
     );
   }
   return text;
-}
-
-function baseOf(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : webAddress(text);
 }
 
 const invalid = invalidIn(config);

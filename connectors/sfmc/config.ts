@@ -80,7 +80,7 @@ export function loginOf(values: Values<typeof config>): Login {
       'It is a number, beside the name of the business unit.',
     );
   }
-  const base = baseUrl === undefined ? undefined : webAddress(baseUrl);
+  const base = webAddress(baseUrl);
   return {
     rest: base ?? `https://${subdomain}.rest.marketingcloudapis.com`,
     auth: base ?? `https://${subdomain}.auth.marketingcloudapis.com`,

@@ -60,8 +60,7 @@ export function loginOf(values: Values<typeof config>): Login {
       'Enter it as 8adc3db7-8148-4fbf-999c-8d2266369d74.',
     );
   }
-  const { baseUrl } = values;
-  const base = baseUrl === undefined ? undefined : webAddress(baseUrl);
+  const base = webAddress(values.baseUrl);
   return {
     base: base ?? 'https://adsapi.snapchat.com',
     accounts: base ?? 'https://accounts.snapchat.com',

@@ -11,7 +11,13 @@ export function invalidIn<F extends Fields>(
 }
 
 /** The field `baseUrl`, or the vendor's own address, without slashes at its end. Throws CONFIG_INVALID at that field. */
-export function webAddress(text: string): string {
+export function webAddress(text: string): string;
+/** Undefined when there is none in the field. */
+export function webAddress(text: string | undefined): string | undefined;
+export function webAddress(text: string | undefined): string | undefined {
+  if (text === undefined) {
+    return undefined;
+  }
   if (!/^https?:$/.test(parsedUrl(text)?.protocol ?? '')) {
     const message = 'This is not an address of the web.';
     throw new ActivateError('CONFIG_INVALID', message, {
