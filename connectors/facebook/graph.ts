@@ -1,15 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
-import {
-  errorOf,
-  type HttpAnswer,
-  type HttpRequest,
-  saying,
-  theirWords,
-} from '../../engine/contracts/http.ts';
+import type { ActivateError } from '../../engine/contracts/errors.ts';
+import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs, readOr } from '../../engine/contracts/json.ts';
+import { errorFor, type Meaning } from '../../engine/contracts/meanings.ts';
 import type { Login } from './config.ts';
 
 /** Of the Graph API and the Marketing API. */
@@ -86,24 +81,14 @@ const refusalShape = z.object({
 });
 type Refusal = z.output<typeof refusalShape>['error'];
 
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly fix?: string;
-}
-
 function refusalOf(refusal: Refusal, answer: HttpAnswer, sent: unknown): ActivateError {
-  const { code, message, fix } = meaningOf(refusal);
   const { code: number, error_subcode: subcode, fbtrace_id: trace = '' } = refusal;
-  const says = theirWords(refusal.error_user_msg ?? refusal.message ?? '', sent);
-  const name = [`error ${number}`, subcode, /^[\w-]+$/.test(trace) && `trace ${trace}`]
-    .filter(Boolean)
-    .join(', ');
-  const retryAfterMs = code === 'RATE_LIMITED' ? (answer.retryAfterMs ?? regainMs(answer)) : undefined;
-  return new ActivateError(code, `${message} (${name}).${saying(says)}`, {
-    ...(fix === undefined ? {} : { fix }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  return errorFor(
+    meaningOf(refusal),
+    [`error ${number}`, subcode, /^[\w-]+$/.test(trace) && `trace ${trace}`],
+    theirWords(refusal.error_user_msg ?? refusal.message ?? '', sent),
+    answer.retryAfterMs ?? regainMs(answer),
+  );
 }
 
 /** Too many calls: of the app, the user, the account or the page, or for one kind of business (80003: audiences). */

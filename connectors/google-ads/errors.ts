@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
-import { type HttpAnswer, errorOf as plainErrorOf, saying, theirWords } from '../../engine/contracts/http.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { type HttpAnswer, errorOf as plainErrorOf, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs } from '../../engine/contracts/json.ts';
+import { errorFor, type Meaning } from '../../engine/contracts/meanings.ts';
 
 /** An error of a Google interface, as much of it as is gone by. */
 export interface Refusal {
@@ -82,12 +83,6 @@ function secondsIn(delay = ''): number | undefined {
   return seconds === undefined ? undefined : Math.ceil(Number(seconds) * 1000);
 }
 
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly fix: string;
-}
-
 /** What an error means that is told by its reason; any other goes by its status. */
 export function errorOf(answer: HttpAnswer, refusal: Refusal, sent: unknown): ActivateError {
   const { reasons, message, violations, quota, requestId } = refusal;
@@ -104,10 +99,7 @@ export function errorOf(answer: HttpAnswer, refusal: Refusal, sent: unknown): Ac
   if (meaning === undefined || answer.status >= 500) {
     return plainErrorOf({ ...answer, retryAfterMs }, 'Google', words);
   }
-  const about = [meaning.name, requestId && `request ${theirWords(requestId)}`].filter(Boolean).join(', ');
-  return new ActivateError(meaning.code, `${meaning.message} (${about}).${saying(words)}`, {
-    fix: meaning.fix,
-  });
+  return errorFor(meaning, [meaning.name, requestId && `request ${theirWords(requestId)}`], words);
 }
 
 const terms =

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
+import type { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs } from '../../engine/contracts/json.ts';
+import { errorFor, type Meaning } from '../../engine/contracts/meanings.ts';
 
 /** Something that went wrong, by Microsoft's number and name of it. */
 export const problem = z.object({
@@ -35,12 +36,6 @@ const notSignedIn = [105, 109];
 /** A new token helps: the present one is not known, or has run out. */
 export function isOfSignIn(fault: Fault | undefined): boolean {
   return fault?.problems.some(({ Code }) => notSignedIn.includes(Code)) === true;
-}
-
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly fix?: string;
 }
 
 /** Calls of the last minute are counted. */
@@ -100,14 +95,12 @@ export function wholeRefusalOf(
   if (meaning === undefined) {
     return undefined;
   }
-  const { code, message, fix } = meaning;
-  const about = [`error ${found.Code}`, trackingId && `tracking id ${theirWords(trackingId)}`].filter(
-    Boolean,
+  return errorFor(
+    meaning,
+    [`error ${found.Code}`, trackingId && `tracking id ${theirWords(trackingId)}`],
+    wordsOf(found, sent),
+    waitMs,
   );
-  return new ActivateError(code, `${message} (${about.join(', ')}). It says: ${wordsOf(found, sent)}`, {
-    ...(fix === undefined ? {} : { fix }),
-    ...(code === 'RATE_LIMITED' ? { retryAfterMs: waitMs } : {}),
-  });
 }
 
 /** Its name of the problem and its sentence, which may quote whom it is about. */

@@ -1,14 +1,9 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
-import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
-import {
-  errorOf,
-  type HttpAnswer,
-  type HttpRequest,
-  saying,
-  theirWords,
-} from '../../engine/contracts/http.ts';
+import type { ActivateError } from '../../engine/contracts/errors.ts';
+import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
 import { jsonAs, readOr } from '../../engine/contracts/json.ts';
+import { errorFor, type Meaning } from '../../engine/contracts/meanings.ts';
 import type { Login } from './config.ts';
 
 /** Of the API for Business. */
@@ -64,22 +59,15 @@ const refusalShape = z.object({
 });
 type Refusal = z.output<typeof refusalShape>;
 
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly fix?: string;
-}
-
 function errorIn(refusal: Refusal, { retryAfterMs }: HttpAnswer, sent: unknown): ActivateError {
   const { code: number, message: words, request_id: id } = refusal;
-  const { code, message, fix } = meaningOf(number);
-  // The one thing that TikTok's support asks for.
-  const name = [`error ${number}`, /^[\w-]+$/.test(id) && `request ${id}`].filter(Boolean).join(', ');
-  const says = theirWords(words, sent);
-  return new ActivateError(code, `${message} (${name}).${saying(says)}`, {
-    ...(fix === undefined ? {} : { fix }),
-    ...(code === 'RATE_LIMITED' && retryAfterMs !== undefined ? { retryAfterMs } : {}),
-  });
+  return errorFor(
+    meaningOf(number),
+    // The one thing that TikTok's support asks for.
+    [`error ${number}`, /^[\w-]+$/.test(id) && `request ${id}`],
+    theirWords(words, sent),
+    retryAfterMs,
+  );
 }
 
 /** Too frequent, twice, and too many in a business line. */
