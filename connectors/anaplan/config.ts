@@ -150,4 +150,4 @@ function missing(name: keyof typeof config): ActivateError {
   );
 }
 
-const invalid = invalidIn(config);
+export const invalid = invalidIn(config);

@@ -6,7 +6,7 @@ import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
 import { type Catalog, openCatalog, specsOf } from './catalog.ts';
 import { writeCells } from './cells.ts';
 import { api, type Client, openClient } from './client.ts';
-import { config, loginOf } from './config.ts';
+import { config, invalid, loginOf } from './config.ts';
 import { runImport } from './imports.ts';
 import { lookUp, writeList } from './lists.ts';
 import { obstaclesOf } from './verify.ts';
@@ -88,11 +88,11 @@ const warnsMs = 30 * 24 * 3_600_000;
 async function check(client: Client, endsAt: Date | undefined, now: Date): Promise<readonly string[]> {
   const imports = await client.all('/imports', 'imports', z.object({})).catch((error: unknown) => {
     if (hasCode(error, 'NOT_FOUND')) {
-      const message = 'There is no such model in this workspace, or the user may not open it.';
-      throw new ActivateError('CONFIG_INVALID', message, {
-        fix: 'Copy both IDs from the address of the model, and give the user a role in it.',
-        fields: { model: message },
-      });
+      throw invalid(
+        'model',
+        'There is no such model in this workspace, or the user may not open it.',
+        'Copy both IDs from the address of the model, and give the user a role in it.',
+      );
     }
     throw error;
   });

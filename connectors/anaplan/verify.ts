@@ -1,5 +1,5 @@
 import type { ObjectBatch } from '../../engine/contracts/destination.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
+import { invalidMatch } from '../../engine/contracts/login.ts';
 import {
   byCode,
   dimensionsOf,
@@ -33,13 +33,13 @@ export type ListKey = 'code' | 'name' | 'id';
 export function listKeyOf(kind: ListKind, { match, operation }: Pick<Plan, 'match' | 'operation'>): ListKey {
   const [name = '', another] = match;
   if (another !== undefined || !isKeyOf(kind, name)) {
-    throw impossible(
+    throw invalidMatch(
       `Anaplan finds an item of this list by its code${kind.numbered ? '' : ', its name'} or its id.`,
       'Match by one of these.',
     );
   }
   if (name === 'id' && (operation === 'insert' || operation === 'upsert')) {
-    throw impossible('Anaplan gives ids by itself.', 'Match by code.');
+    throw invalidMatch('Anaplan gives ids by itself.', 'Match by code.');
   }
   return name as ListKey;
 }
@@ -69,7 +69,7 @@ export function coordinatesOf(lineItems: readonly LineItem[], { match }: Pick<Pl
   for (const dimension of dimensions) {
     const [field, another] = match.filter((name) => name === dimension || name === `${dimension}${byCode}`);
     if (field === undefined || another !== undefined) {
-      throw impossible(
+      throw invalidMatch(
         `A cell has one item of ${dimension}.`,
         `Match by ${dimension}, or by ${dimension}${byCode}: one of the two.`,
       );
@@ -78,7 +78,7 @@ export function coordinatesOf(lineItems: readonly LineItem[], { match }: Pick<Pl
   }
   const strange = match.find((name) => ![...found.values()].some(({ field }) => field === name));
   if (strange !== undefined) {
-    throw impossible(
+    throw invalidMatch(
       `${strange} is no dimension of what is written.`,
       `Match by the dimensions: ${dimensions.join(', ')}.`,
     );
@@ -94,7 +94,7 @@ export function writtenOf({ lineItems }: ModuleKind, { fields, match }: Pick<Pla
 
 function moduleObstacles(kind: ModuleKind, plan: Plan): readonly string[] {
   if (plan.operation === 'insert' || plan.operation === 'delete') {
-    throw impossible(
+    throw invalidMatch(
       'The cells of a module are always there: they can be written, not added or removed.',
       'Choose the mode upsert.',
     );
@@ -105,13 +105,13 @@ function moduleObstacles(kind: ModuleKind, plan: Plan): readonly string[] {
 
 function importObstacles({ columns, encoding }: ImportKind, plan: Plan): readonly string[] {
   if (plan.operation !== 'upsert') {
-    throw impossible(
+    throw invalidMatch(
       'What an import does with rows is set in Anaplan.',
       'Choose the mode upsert. To delete, update or only add, choose the list itself.',
     );
   }
   if (!/^utf-?8$/i.test(encoding)) {
-    throw impossible(
+    throw invalidMatch(
       'This import reads a file that is not UTF-8.',
       'Upload a file in UTF-8 to its source in Anaplan once, and save the import.',
     );
@@ -119,7 +119,7 @@ function importObstacles({ columns, encoding }: ImportKind, plan: Plan): readonl
   const names = plan.fields.map(({ name }) => name);
   const left = columns.filter((name) => !names.includes(name));
   if (left.length > 0) {
-    throw impossible(
+    throw invalidMatch(
       `The import reads columns that nobody maps: ${left.join(', ')}.`,
       'Map all of them, to an empty text if need be.',
     );
@@ -127,8 +127,4 @@ function importObstacles({ columns, encoding }: ImportKind, plan: Plan): readonl
   return plan.fields.some(({ sparse }) => sparse)
     ? ['A file has every column in every row: what a row leaves out is sent empty.']
     : [];
-}
-
-function impossible(message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { match: `${message} ${fix}` } });
 }

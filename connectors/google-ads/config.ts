@@ -1,6 +1,5 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { webAddress } from '../../engine/contracts/login.ts';
-import { invalid } from './invalid.ts';
+import { invalidAt, webAddress } from '../../engine/contracts/login.ts';
 import { type Grant, grantOf } from './sign-in.ts';
 
 export const config = {
@@ -114,7 +113,7 @@ const mostDays = 540;
 export function loginOf(values: Values<typeof config>): Login {
   const { newLists: kind = 'contact', appId, days = mostDays } = values;
   if ((kind === 'ios' || kind === 'android') && appId === undefined) {
-    throw invalid(
+    throw invalidAt(
       'appId',
       'Lists of advertising ids belong to an app.',
       'Fill in the id of the app, or choose another kind of new lists.',
@@ -134,7 +133,7 @@ export function loginOf(values: Values<typeof config>): Login {
 function digitsOf(name: 'account' | 'manager', text: string): string {
   const digits = text.replaceAll(/[\s-]/g, '');
   if (!/^\d{10}$/.test(digits)) {
-    throw invalid(name, 'This is not the number of a Google Ads account.', 'Enter it as 123-456-7890.');
+    throw invalidAt(name, 'This is not the number of a Google Ads account.', 'Enter it as 123-456-7890.');
   }
   return digits;
 }

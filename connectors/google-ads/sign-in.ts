@@ -1,6 +1,6 @@
 import { serviceAccountGrant, serviceAccountIn } from '../../engine/contracts/google.ts';
+import { invalidAt } from '../../engine/contracts/login.ts';
 import type { Grant as Asked } from '../../engine/contracts/oauth.ts';
-import { invalid } from './invalid.ts';
 
 /** What to ask for a token with, at this time. */
 export type Grant = (now: Date) => Asked;
@@ -21,7 +21,7 @@ export function grantOf(given: Given, base: string): Grant {
   const url = `${base}/token`;
   if (serviceAccount !== undefined) {
     if ([clientId, clientSecret, refreshToken].some((value) => value !== undefined)) {
-      throw invalid(
+      throw invalidAt(
         'serviceAccount',
         'There is a service account and an OAuth client.',
         'Fill in one of the two.',
@@ -29,7 +29,7 @@ export function grantOf(given: Given, base: string): Grant {
     }
     const account = serviceAccountIn(serviceAccount);
     if (account === undefined) {
-      throw invalid(
+      throw invalidAt(
         'serviceAccount',
         'This is not the key of a service account.',
         'Paste the whole JSON file that Google Cloud gave you, from { to }.',
@@ -41,7 +41,7 @@ export function grantOf(given: Given, base: string): Grant {
     const missing = Object.entries({ clientId, clientSecret, refreshToken } as const).find(
       ([, value]) => value === undefined,
     )?.[0] as 'clientId' | undefined;
-    throw invalid(
+    throw invalidAt(
       missing ?? 'clientId',
       'Something to sign in with is missing.',
       'Fill in the OAuth client ID, its secret and a refresh token, or the key of a service account.',

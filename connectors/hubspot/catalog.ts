@@ -3,6 +3,7 @@ import type { FieldSpec, FieldType, ObjectBatch } from '../../engine/contracts/d
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
+import { invalidMatch } from '../../engine/contracts/login.ts';
 import { optionsWith } from '../../engine/contracts/named.ts';
 import { nothingOn } from '../../engine/contracts/thrown.ts';
 import type { Client } from './client.ts';
@@ -214,26 +215,22 @@ export interface Key {
 export function keyOf(kind: Kind, { match, operation }: Pick<ObjectBatch, 'match' | 'operation'>): Key {
   const [name, another] = match;
   if (name === undefined || another !== undefined) {
-    throw impossible('HubSpot finds a record by one property.', 'Choose one property to match by.');
+    throw invalidMatch('HubSpot finds a record by one property.', 'Choose one property to match by.');
   }
   if (name === recordId) {
     if (operation === 'insert') {
-      throw impossible('HubSpot gives record ids by itself.', 'Match new records by another property.');
+      throw invalidMatch('HubSpot gives record ids by itself.', 'Match new records by another property.');
     }
     return { name, idProperty: undefined, isEmail: false };
   }
   const property = kind.properties.get(name);
   if (property === undefined || !isKey(kind, property)) {
-    throw impossible(
+    throw invalidMatch(
       `HubSpot can't find ${kind.object} by ${name}: its values need not be unique.`,
       `Match by another property, or make one for ${kind.object} that requires unique values.`,
     );
   }
   return { name, idProperty: name, isEmail: kind.object === 'contacts' && name === 'email' };
-}
-
-function impossible(message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { match: `${message} ${fix}` } });
 }
 
 /** What may go otherwise than thought, in sentences. Throws CONFIG_INVALID for what can't be. */

@@ -3,6 +3,7 @@ import type { FieldSpec, FieldType, ObjectBatch, Value } from '../../engine/cont
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
+import { invalidMatch } from '../../engine/contracts/login.ts';
 import { optionsWith } from '../../engine/contracts/named.ts';
 import type { Client } from './client.ts';
 
@@ -191,19 +192,15 @@ export function matchOf(
 ): string {
   const [name, another] = match;
   if (name === undefined || another !== undefined || !keys[object].includes(name)) {
-    throw impossible(
+    throw invalidMatch(
       `Intercom finds ${object} by one of these alone: ${keys[object].join(', ')}.`,
       'Choose one of them to match by.',
     );
   }
   if (name === 'id' && operation === 'insert') {
-    throw impossible('Intercom gives ids by itself.', 'Match new records by an id of your own.');
+    throw invalidMatch('Intercom gives ids by itself.', 'Match new records by an id of your own.');
   }
   return name;
-}
-
-function impossible(message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { match: `${message} ${fix}` } });
 }
 
 /** What may go otherwise than thought, in sentences. Throws CONFIG_INVALID for what can't be. */

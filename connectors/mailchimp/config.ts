@@ -69,4 +69,4 @@ export function loginOf(values: Values<typeof config>, version: string): Login {
   };
 }
 
-const invalid = invalidIn(config);
+export const invalid = invalidIn(config);

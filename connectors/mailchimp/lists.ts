@@ -3,6 +3,7 @@ import type { FieldSpec } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
+import { invalid } from './config.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** A tag of an audience. Its number is that of the static segment of the same name. */
@@ -41,11 +42,11 @@ export async function audiencesThere(endpoint: Endpoint): Promise<readonly Named
     ];
   } catch (error) {
     if (hasCode(error, 'NOT_FOUND')) {
-      const message = 'Mailchimp has no audience of this id.';
-      throw new ActivateError('CONFIG_INVALID', message, {
-        fix: 'Connect again with the id that the settings of the audience show.',
-        fields: { audience: message },
-      });
+      throw invalid(
+        'audience',
+        'Mailchimp has no audience of this id.',
+        'Connect again with the id that the settings of the audience show.',
+      );
     }
     throw error;
   }

@@ -3,6 +3,7 @@ import type { FieldSpec, FieldType, ObjectBatch, Value } from '../../engine/cont
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
 import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
+import { invalidMatch } from '../../engine/contracts/login.ts';
 import { type Client, read } from './client.ts';
 import { failureOf } from './errors.ts';
 
@@ -157,16 +158,16 @@ export function keyOf(
 ): typeof internalId | typeof externalId {
   const [name, another] = match;
   if (another !== undefined || (name !== internalId && name !== externalId)) {
-    throw impossible(
+    throw invalidMatch(
       'NetSuite finds a record by its external ID or its internal ID.',
       `Match by ${externalId}, or by ${internalId}.`,
     );
   }
   if (name === internalId && (operation === 'insert' || operation === 'upsert')) {
-    throw impossible('NetSuite gives internal IDs by itself.', `Match by ${externalId}.`);
+    throw invalidMatch('NetSuite gives internal IDs by itself.', `Match by ${externalId}.`);
   }
   if (name === externalId && !kind.properties.has(externalId)) {
-    throw impossible(
+    throw invalidMatch(
       `Records of ${kind.object} have no external ID.`,
       `Update or delete them by ${internalId}, or choose another kind of record.`,
     );
@@ -183,8 +184,4 @@ export function obstaclesOf(kind: Kind, plan: Omit<ObjectBatch, 'items'>): reado
         .filter((name) => !names.includes(name) && name !== internalId)
         .map((name) => `NetSuite makes no record of ${kind.object} without ${name}.`)
     : [];
-}
-
-function impossible(message: string, fix: string): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { match: `${message} ${fix}` } });
 }

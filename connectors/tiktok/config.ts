@@ -59,4 +59,4 @@ export function loginOf(values: Values<typeof config>): Login {
   };
 }
 
-const invalid = invalidIn(config);
+export const invalid = invalidIn(config);

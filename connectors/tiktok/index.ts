@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { nearest, optionOf } from '../../engine/contracts/named.ts';
 import { type Client, openClient, version } from './client.ts';
-import { config, loginOf } from './config.ts';
+import { config, invalid, loginOf } from './config.ts';
 
 /** Custom audiences of TikTok by the streaming route: people on a list of an advertiser, matched by hashes. */
 export const tiktok = defineConnector({
@@ -71,11 +70,11 @@ async function check(client: Client): Promise<readonly string[]> {
   );
   const found = list.find((one) => one.advertiser_id === advertiser);
   if (found === undefined) {
-    const message = 'TikTok does not show this advertiser to the token.';
-    throw new ActivateError('CONFIG_INVALID', message, {
-      fix: 'Enter the id of an advertiser that has authorized the app.',
-      fields: { advertiser: message },
-    });
+    throw invalid(
+      'advertiser',
+      'TikTok does not show this advertiser to the token.',
+      'Enter the id of an advertiser that has authorized the app.',
+    );
   }
   const expiring = (await fillable(client)).filter(({ is_expiring: isExpiring }) => isExpiring === true);
   return [

@@ -1,5 +1,5 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
+import { invalidIn } from '../../engine/contracts/login.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
 
 /** What a connection needs. The URL is a secret: whoever knows that of an incoming webhook may post there. */
@@ -80,6 +80,8 @@ function keyOf(text: string, name: 'secret' | 'oldSecret'): Buffer {
   return key;
 }
 
+const headersFix = 'Write one as Name: value, or several as JSON: {"Name": "value"}.';
+
 /** Headers that are ours to set, or that say where a request ends. */
 const forbidden =
   /^(?:host|content-.*|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*|webhook-.*|idempotency-key|if-none-match)$/;
@@ -91,7 +93,11 @@ function headersOf(text: string | undefined): Readonly<Record<string, string>> {
     // A line break in a value would begin a header of its own.
     const line = value.replaceAll(/[\r\n]+/g, ' ').trim();
     if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !/^[\t\x20-\x7e\x80-\xff]*$/.test(line)) {
-      throw invalid('headers', 'One of the headers has a name or a value that no header can have.');
+      throw invalid(
+        'headers',
+        'One of the headers has a name or a value that no header can have.',
+        headersFix,
+      );
     }
     if (forbidden.test(name)) {
       throw invalid('headers', `The header ${name} is set by Activate itself.`, 'Leave it out.');
@@ -109,14 +115,8 @@ function pairsOf(text: string): readonly (readonly [string, string])[] {
   try {
     return Object.entries(JSON.parse(text) as object).map(([name, value]) => [name, String(value)]);
   } catch {
-    throw invalid('headers', 'The headers are not JSON.');
+    throw invalid('headers', 'The headers are not JSON.', headersFix);
   }
 }
 
-function invalid(
-  name: keyof typeof config,
-  message: string,
-  fix = 'Write one as Name: value, or several as JSON: {"Name": "value"}.',
-): ActivateError {
-  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
-}
+const invalid = invalidIn(config);

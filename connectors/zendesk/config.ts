@@ -130,4 +130,4 @@ function baseUrlOf(text: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-const invalid = invalidIn(config);
+export const invalid = invalidIn(config);

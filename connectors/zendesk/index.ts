@@ -7,7 +7,7 @@ import { keptForAMinute } from '../../engine/contracts/kept.ts';
 import { hasCode } from '../../engine/contracts/thrown.ts';
 import { agentOf } from './agents.ts';
 import { openZendesk, version, type Zendesk } from './client.ts';
-import { config, type Settings, settingsOf } from './config.ts';
+import { config, invalid, type Settings, settingsOf } from './config.ts';
 import { read } from './errors.ts';
 import { customOf, specsOf, type TicketField, ticketField } from './fields.ts';
 import {
@@ -119,12 +119,12 @@ async function check(api: Zendesk): Promise<readonly string[]> {
 }
 
 function notHere(thrown: unknown): never {
-  const message = 'There is no Zendesk of this subdomain.';
   throw hasCode(thrown, 'NOT_FOUND')
-    ? new ActivateError('CONFIG_INVALID', message, {
-        fix: 'Give what comes before .zendesk.com where you open Zendesk.',
-        fields: { subdomain: message },
-      })
+    ? invalid(
+        'subdomain',
+        'There is no Zendesk of this subdomain.',
+        'Give what comes before .zendesk.com where you open Zendesk.',
+      )
     : thrown;
 }
 

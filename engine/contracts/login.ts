@@ -6,8 +6,17 @@ import { parsedUrl } from './url.ts';
 export function invalidIn<F extends Fields>(
   _config: F,
 ): (name: keyof F & string, message: string, fix: string) => ActivateError {
-  return (name, message, fix) =>
-    new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
+  return invalidAt;
+}
+
+/** The same, where the fields are not at hand. */
+export function invalidAt(name: string, message: string, fix: string): ActivateError {
+  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { [name]: message } });
+}
+
+/** How a connector refuses what a sync matches by: CONFIG_INVALID, said with its fix at that question. */
+export function invalidMatch(message: string, fix: string): ActivateError {
+  return new ActivateError('CONFIG_INVALID', message, { fix, fields: { match: `${message} ${fix}` } });
 }
 
 /** The field `baseUrl`, or the vendor's own address, without slashes at its end. Throws CONFIG_INVALID at that field. */
@@ -19,11 +28,7 @@ export function webAddress(text: string | undefined): string | undefined {
     return undefined;
   }
   if (!/^https?:$/.test(parsedUrl(text)?.protocol ?? '')) {
-    const message = 'This is not an address of the web.';
-    throw new ActivateError('CONFIG_INVALID', message, {
-      fix: 'Enter one that begins with https://.',
-      fields: { baseUrl: message },
-    });
+    throw invalidAt('baseUrl', 'This is not an address of the web.', 'Enter one that begins with https://.');
   }
   return text.replace(/\/+$/, '');
 }
@@ -38,11 +43,7 @@ export function folderIn(
 ): string {
   const folder = text.replaceAll(/^\/+|\/+$/g, '');
   if (folder.split('/').some(canBeNone)) {
-    const message = 'A folder can not be "." or "..".';
-    throw new ActivateError('CONFIG_INVALID', message, {
-      fix: 'Write it as exports/activate.',
-      fields: { prefix: message },
-    });
+    throw invalidAt('prefix', 'A folder can not be "." or "..".', 'Write it as exports/activate.');
   }
   return folder;
 }
