@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { KeyPart } from '../../engine/contracts/key-guess.ts';
-import type { Column, Limits, Query } from '../../engine/contracts/source.ts';
+import type { Column, Limits } from '../../engine/contracts/source.ts';
 import { bestMatches, type Listed } from '../../engine/contracts/table-list.ts';
+import { distinct } from '../../engine/contracts/wrap.ts';
 import type { Proof, Session, TableReference } from './session.ts';
 import { columnOf, quoted } from './text.ts';
 
@@ -13,20 +14,8 @@ export async function describeQuery(
   limits: Limits,
 ): Promise<{ readonly columns: readonly Column[]; readonly tables: Proof['tables'] }> {
   const { fields, tables } = await session.prove(sql, limits);
-  const columns = fields.map(columnOf);
-  if (columns.length === 0) {
-    throw new ActivateError('SQL_FAILED', 'The query has no columns.', {
-      fix: 'Name at least one after SELECT.',
-    });
-  }
   // Names of columns are the same in capitals and small letters.
-  const names = columns.map(({ name }) => name.toLowerCase());
-  const twice = columns.find((_, at) => names.indexOf(names[at] ?? '') !== at);
-  if (twice !== undefined) {
-    throw new ActivateError('SQL_FAILED', `Two columns of the query are named “${twice.name}”.`, {
-      fix: `Give one of them another name, as … AS other_${twice.name}.`,
-    });
-  }
+  const columns = distinct(fields.map(columnOf), (one, other) => one.toLowerCase() === other.toLowerCase());
   const unnamed = columns.find(({ name }) => /^f\d+_$/.test(name));
   if (unnamed !== undefined) {
     await proveNamed(session, sql, unnamed.name, limits);
@@ -45,21 +34,6 @@ async function proveNamed(session: Session, sql: string, name: string, limits: L
         })
       : error;
   }
-}
-
-/** The columns asked for have to be there still; the message says which one is gone. */
-export function columnsFor(query: Query, columns: readonly Column[]): readonly Column[] {
-  const wanted = [...query.key, ...query.columns.filter((name) => !query.key.includes(name))];
-  return wanted.map((name) => {
-    const column = columns.find((one) => one.name === name);
-    if (column === undefined) {
-      const has = columns.slice(0, 20).map((one) => one.name);
-      throw new ActivateError('SQL_FAILED', `The query has no column “${name}” (any more).`, {
-        fix: `It has: ${has.join(', ')}. Correct the query or the settings.`,
-      });
-    }
-    return column;
-  });
 }
 
 const reference = z.object({ datasetReference: z.object({ datasetId: z.string() }) });

@@ -12,7 +12,8 @@ import type {
   Table,
 } from '../../engine/contracts/source.ts';
 import { allRows, linesOf } from '../../engine/contracts/statements.ts';
-import { columnsFor, describeQuery, primaryKeyOf, selectAll, tablesBy } from './catalog.ts';
+import { readColumns } from '../../engine/contracts/wrap.ts';
+import { describeQuery, primaryKeyOf, selectAll, tablesBy } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { vendor } from './job.ts';
 import { warningsOf } from './rights.ts';
@@ -121,13 +122,14 @@ async function rowsOf(
 /** In any order: to sort much, BigQuery would need it all in one place, and fails. */
 async function read(session: Session, query: Query, limits: Limits): Promise<Reading> {
   const described = await describeQuery(session, query.sql, limits);
-  const columns = columnsFor(query, described.columns);
+  const { key, others } = readColumns(query, described.columns);
+  const columns = [...key, ...others];
   const text = selecting(columns, query.sql);
   const after = `${text.after} ${sinceOf(query, described.columns)}`;
   const followed = await session.select({ ...text, after }, columns, limits);
   return {
-    order: columns.slice(0, query.key.length).map(orderOf),
-    sorted: query.key.length === 0,
+    order: key.map(orderOf),
+    sorted: key.length === 0,
     lines: linesOf(followed, vendor),
   };
 }

@@ -1,31 +1,22 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Limits, PlannerChoice, Scratch } from '../../engine/contracts/source.ts';
+import { choiceOf, type ScratchValues } from '../../engine/contracts/scratch.ts';
+import type { Limits, Scratch } from '../../engine/contracts/source.ts';
 import type { Dataset, Login } from './config.ts';
 import { explain } from './errors.ts';
 import { read } from './job.ts';
 import type { Session } from './session.ts';
 import { orderOf, quoted, textOf } from './text.ts';
 
-export interface Choice {
-  readonly planner?: PlannerChoice | undefined;
-  readonly logs?: 'yes' | 'no' | undefined;
-}
-
 /** The dataset that is ours to write. */
-export function scratchOf(
-  session: Session,
-  place: Dataset,
-  { planner = 'automatic', logs = 'no' }: Choice,
-): Scratch {
+export function scratchOf(session: Session, place: Dataset, values: ScratchValues): Scratch {
   const schema = `${quoted(place.project)}.${quoted(place.dataset)}`;
   const table = (name: string): string => `${schema}.${quoted(name)}`;
   const { execute } = session;
   // What was found in order stays so: every run asks.
   let isProven = false;
   return {
-    choice: planner,
-    logs: logs === 'yes',
+    ...choiceOf(values),
     table,
     textOf,
     orderOf,

@@ -7,7 +7,7 @@ import { grantedToken } from '../../engine/contracts/oauth.ts';
 import { type Wrapped, written } from '../../engine/contracts/reader.ts';
 import type { Column, Limits } from '../../engine/contracts/source.ts';
 import { withoutSemicolon } from '../../engine/contracts/sql.ts';
-import { type Followed, follow } from '../../engine/contracts/statements.ts';
+import { type Followed, finished, follow } from '../../engine/contracts/statements.ts';
 import type { Login } from './config.ts';
 import { type Asked, canceled, explain, overBilled } from './errors.ts';
 import { read, statementOf, vendor, type Wanted, type Way } from './job.ts';
@@ -136,8 +136,7 @@ export function createSession(
       }
       const asked = { login, estimate: found.totalBytesProcessed };
       proveCost(found, asked);
-      const followed = begin(statement, [], asked, limits);
-      await followed.result.finally(() => followed.stop());
+      await finished(begin(statement, [], asked, limits));
     },
   };
 }

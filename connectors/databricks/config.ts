@@ -1,6 +1,6 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
 import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
-import { scratchFields } from '../../engine/contracts/scratch.ts';
+import { choiceOf, scratchFields } from '../../engine/contracts/scratch.ts';
 import type { PlannerChoice } from '../../engine/contracts/source.ts';
 import { namesOf } from './names.ts';
 
@@ -108,8 +108,7 @@ function plannerOf(values: Values<typeof config>, catalog: string): Planner | un
   return {
     catalog: second === undefined ? catalog : first,
     schema: second ?? first,
-    choice: values.planner ?? 'automatic',
-    logs: values.logs === 'yes',
+    ...choiceOf(values),
   };
 }
 

@@ -1,10 +1,9 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { keptForAMinute } from '../../engine/contracts/kept.ts';
 import type { Column, Limits, Query, Reading, Source } from '../../engine/contracts/source.ts';
 import { linesOf } from '../../engine/contracts/statements.ts';
 import { bestMatches, type Listed } from '../../engine/contracts/table-list.ts';
-import { around, readColumns } from '../../engine/contracts/wrap.ts';
+import { around, readColumns, watermarkOf } from '../../engine/contracts/wrap.ts';
 import { describeQuery, listTables, selectAll, someRows, suggestKey, valuesOf } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { vendor } from './errors.ts';
@@ -103,14 +102,11 @@ function sinceOf({ since }: Query, columns: readonly Column[]): string {
     return '';
   }
   const column = `q.${quoted(since.column)}`;
-  if (/^-?\d+(\.\d+)?$/.test(since.value)) {
-    return `WHERE ${column} >= ${since.value}`;
+  const mark = watermarkOf(since.value);
+  if (mark.number !== undefined) {
+    return `WHERE ${column} >= ${mark.number}`;
   }
-  const [, day, clock, fraction = ''] =
-    /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z$/.exec(since.value) ?? [];
-  if (day === undefined) {
-    throw new ActivateError('BUG', 'A watermark is neither a number nor a time.');
-  }
+  const { day, clock, fraction } = mark;
   const moment = `${day} ${clock}.${fraction.padEnd(6, '0')}`;
   switch (columns.find(({ name }) => name === since.column)?.native) {
     case 'DATE':

@@ -1,5 +1,6 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
+import { isAllowed } from '../../engine/contracts/scratch.ts';
 import type { Limits, Scratch } from '../../engine/contracts/source.ts';
+import { finished } from '../../engine/contracts/statements.ts';
 import type { Planner } from './config.ts';
 import { quoted, written } from './names.ts';
 import type { Session } from './session.ts';
@@ -20,13 +21,8 @@ export function scratchOf(session: Session, planner: Planner): Scratch {
   };
 }
 
-async function carryOut(session: Session, statement: string, limits: Limits): Promise<void> {
-  const followed = session.begin(statement, limits, { writes: true });
-  try {
-    await followed.result;
-  } finally {
-    await followed.stop();
-  }
+function carryOut(session: Session, statement: string, limits: Limits): Promise<void> {
+  return finished(session.begin(statement, limits, { writes: true }));
 }
 
 async function lacking(
@@ -58,16 +54,4 @@ async function lacking(
     await carryOut(session, `DROP TABLE IF EXISTS ${probe}`, limits);
   });
   return writes ? [] : [`The principal may not make tables in ${path}. Somebody who may runs: ${rights}`];
-}
-
-async function isAllowed(work: () => Promise<void>): Promise<boolean> {
-  try {
-    await work();
-    return true;
-  } catch (error) {
-    if (error instanceof ActivateError && /^(SQL_FAILED|PERMISSION_DENIED)$/.test(error.code)) {
-      return false;
-    }
-    throw error;
-  }
 }

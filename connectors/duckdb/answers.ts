@@ -1,11 +1,12 @@
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type KeyPart, sampleRows } from '../../engine/contracts/key-guess.ts';
+import { quoted } from '../../engine/contracts/names.ts';
 import type { Column, Query, Table } from '../../engine/contracts/source.ts';
 import type { Listed } from '../../engine/contracts/table-list.ts';
 import { around, distinct, readColumns } from '../../engine/contracts/wrap.ts';
 import { Broken, failureOf, placed } from './failure.ts';
-import { isSame, literal, plain, quoted } from './names.ts';
+import { isSame, literal, plain } from './names.ts';
 import type { Place } from './place.ts';
 import { kindOf, lineOf, orderOf, sortOf, textOf } from './text.ts';
 import type { Answers, Note, Question } from './wire.ts';
@@ -71,8 +72,7 @@ async function columnsOf(connection: DuckDBConnection, sql: string): Promise<rea
       const native = type.alias ?? type.toString();
       return { name: prepared.columnName(i), type: kindOf(native), native };
     });
-    const twin = columns.find(({ name }, i) => columns.findIndex((other) => isSame(other.name, name)) !== i);
-    return distinct(columns.map((one) => (twin !== undefined && isSame(one.name, twin.name) ? twin : one)));
+    return distinct(columns, isSame);
   } finally {
     prepared.destroySync();
   }

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { quoted } from '../../engine/contracts/names.ts';
 import { Broken } from './failure.ts';
-import { literal, quoted } from './names.ts';
+import { literal } from './names.ts';
 import type { DataFile } from './place.ts';
 import type { Task } from './wire.ts';
 

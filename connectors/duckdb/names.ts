@@ -1,7 +1,4 @@
-/** A name as SQL takes it whatever is in it. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
+import { quoted } from '../../engine/contracts/names.ts';
 
 /** The same, without quotes where it needs none. */
 export function plain(name: string): string {
@@ -11,13 +8,6 @@ export function plain(name: string): string {
 /** A text as SQL takes it. No sign but the quote means anything in one. */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
-}
-
-/** A whole table, named as `tables` names it. */
-export function selectAll(table: string): string {
-  const parts = table.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [table];
-  const names = parts.map((part) => part.replace(/^"(.*)"$/s, '$1').replaceAll('""', '"'));
-  return `SELECT * FROM ${names.map(quoted).join('.')}`;
 }
 
 /** Whether two names mean the same column: letters of ASCII in any case. */

@@ -4,6 +4,7 @@ import { guessKey, type KeyPart, sampleRows } from '../../engine/contracts/key-g
 import type { Wrapped } from '../../engine/contracts/reader.ts';
 import type { Query, Table } from '../../engine/contracts/source.ts';
 import { withoutSemicolon } from '../../engine/contracts/sql.ts';
+import { columnNamed, distinct, watermarkOf } from '../../engine/contracts/wrap.ts';
 import { columnOf, type QueryColumn } from './columns.ts';
 import type { Reader } from './reader.ts';
 import { identifierOf, namesOf, quoted, system, titleOf } from './table.ts';
@@ -31,13 +32,7 @@ export async function describeQuery(reader: Reader, sql: string): Promise<Descri
       },
     );
   }
-  const names = origins.map(({ name }) => name);
-  const twice = names.find((name, at) => names.findIndex((other) => isSame(other, name)) !== at);
-  if (twice !== undefined) {
-    throw new ActivateError('SQL_FAILED', `Two columns of the query are named “${twice}”.`, {
-      fix: `Give one of them another name, as … AS other_${twice.replaceAll(/\W/g, '')}.`,
-    });
-  }
+  distinct(origins, isSame);
   const fields = await reader.columnsOf({ before: 'SELECT * FROM (', sql, after: ') AS q' });
   return { columns: fields.map(columnOf), origins };
 }
@@ -117,35 +112,13 @@ function tablesOf(origins: readonly FieldPacket[]): readonly (readonly [database
   return [...new Map(named.map((names) => [names.join('.'), names])).values()];
 }
 
-/** The columns asked for have to be there still; the message says which one is gone. */
-export function pickColumns(
-  names: readonly string[],
-  columns: readonly QueryColumn[],
-): readonly QueryColumn[] {
-  return names.map((name) => {
-    const column = columns.find((each) => each.name === name);
-    if (column === undefined) {
-      throw new ActivateError('SQL_FAILED', `The query has no column “${name}” (any more).`, {
-        fix: `It has: ${columns
-          .slice(0, 20)
-          .map((each) => each.name)
-          .join(', ')}. Correct the query or the settings.`,
-      });
-    }
-    return column;
-  });
-}
-
 /** The rows asked for, of those that there are. */
 export function sinceOf({ since }: Query, columns: readonly QueryColumn[]): string {
   if (since === undefined) {
     return '';
   }
-  const value = /^(?:(-?\d+(?:\.\d+)?)|(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d{1,6})?)Z)$/.exec(since.value);
-  const [column] = pickColumns([since.column], columns);
-  if (value === null || column === undefined) {
-    throw new ActivateError('BUG', 'A watermark is neither a number nor a time.');
-  }
-  const [, number, date, time] = value;
-  return `WHERE q.${quoted(column.name)} >= ${number ?? `TIMESTAMP'${date} ${time}'`}`;
+  const column = columnNamed(since.column, columns);
+  const mark = watermarkOf(since.value);
+  const value = mark.number ?? `TIMESTAMP'${mark.day} ${mark.clock}${mark.fraction && `.${mark.fraction}`}'`;
+  return `WHERE q.${quoted(column.name)} >= ${value}`;
 }

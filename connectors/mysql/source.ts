@@ -1,8 +1,8 @@
 import { piecesOf } from '../../engine/contracts/reader.ts';
 import type { Limits, Query, Source, Reading as SourceReading } from '../../engine/contracts/source.ts';
+import { readColumns } from '../../engine/contracts/wrap.ts';
 import {
   describeQuery,
-  pickColumns,
   readableTables,
   rowsOf,
   selectAll,
@@ -46,11 +46,7 @@ async function read(reading: Reading, query: Query, limits: Limits): Promise<Sou
   const reader = await reading.begin(limits);
   try {
     const { columns } = await describeQuery(reader, query.sql);
-    const keys = pickColumns(query.key, columns);
-    const others = pickColumns(
-      query.columns.filter((name) => !query.key.includes(name)),
-      columns,
-    );
+    const { key: keys, others } = readColumns(query, columns);
     const sorted = keys.every((key) => isSortable(key));
     const order = keys.length === 0 || !sorted ? '' : `ORDER BY ${keys.map((key) => sortOf(key)).join(', ')}`;
     const rest = `${sinceOf(query, columns)} ${order}`;

@@ -1,13 +1,8 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
 import type { PgRows } from '../../engine/contracts/postgres-protocol.ts';
-import type { Column, Query } from '../../engine/contracts/source.ts';
+import type { Column } from '../../engine/contracts/source.ts';
+import { distinct } from '../../engine/contracts/wrap.ts';
 import type { Reader } from './session.ts';
-
-/** A name as SQL takes it whatever is in it. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
 
 const kinds: Readonly<Record<number, Column['type']>> = {
   16: 'boolean',
@@ -33,17 +28,7 @@ export async function describeQuery(
   sql: string,
 ): Promise<{ columns: Column[]; fields: PgRows['fields'] }> {
   const { fields } = await reader.ask({ before: 'SELECT * FROM (', sql, after: ') AS q LIMIT 0' });
-  if (fields.length === 0) {
-    throw new ActivateError('SQL_FAILED', 'The query has no columns.', {
-      fix: 'Name at least one after SELECT.',
-    });
-  }
-  const twice = fields.find((field, i) => fields.findIndex((other) => other.name === field.name) !== i);
-  if (twice !== undefined) {
-    throw new ActivateError('SQL_FAILED', `Two columns of the query are named “${twice.name}”.`, {
-      fix: `Give one of them another name, as … AS other_${twice.name.replaceAll(/\W/g, '')}.`,
-    });
-  }
+  distinct(fields);
   const { rows } = await reader.ask(
     'SELECT format_type(o, m) FROM unnest($1::oid[], $2::int4[]) WITH ORDINALITY AS t(o, m, n) ORDER BY n',
     [fields.map((field) => field.dataTypeID), fields.map((field) => field.dataTypeModifier)],
@@ -73,17 +58,6 @@ export async function readableTables(reader: Reader, typed: string): Promise<rea
   return rows.map((row) => row[0] ?? '');
 }
 
-/** A whole table, named as {@link readableTables} names it. */
-export function selectAll(table: string): string {
-  return `SELECT * FROM ${namesOf(table).map(quoted).join('.')}`;
-}
-
-/** The bare names in a text like `public."Odd table"`. */
-export function namesOf(table: string): readonly string[] {
-  const parts = table.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [table];
-  return parts.map((part) => part.replace(/^"(.*)"$/s, '$1').replaceAll('""', '"'));
-}
-
 /** Columns that look like the key: see {@link guessKey}. */
 export async function suggestKey(reader: Reader, sql: string): Promise<readonly string[]> {
   const { columns, fields } = await describeQuery(reader, sql);
@@ -100,15 +74,4 @@ export async function suggestKey(reader: Reader, sql: string): Promise<readonly 
     ),
   );
   return guessKey({ columns, rows }, parts);
-}
-
-/** The columns asked for have to be there still; the message says which one is gone. */
-export function proveColumns(query: Query, columns: readonly Column[]): void {
-  const names = new Set(columns.map((column) => column.name));
-  const gone = [...query.key, ...query.columns].find((name) => !names.has(name));
-  if (gone !== undefined) {
-    throw new ActivateError('SQL_FAILED', `The query has no column “${gone}” (any more).`, {
-      fix: `It has: ${[...names].slice(0, 20).join(', ')}. Correct the query or the settings.`,
-    });
-  }
 }

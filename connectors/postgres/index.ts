@@ -1,8 +1,10 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { quoted, selectAll } from '../../engine/contracts/names.ts';
 import { piecesOf } from '../../engine/contracts/reader.ts';
 import type { Column, Limits, Query, Reading, Source } from '../../engine/contracts/source.ts';
-import { describeQuery, proveColumns, quoted, readableTables, selectAll, suggestKey } from './catalog.ts';
+import { readColumns } from '../../engine/contracts/wrap.ts';
+import { describeQuery, readableTables, suggestKey } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { objectsOf } from './objects.ts';
 import { warningsOf } from './rights.ts';
@@ -72,21 +74,17 @@ async function read(session: Session, query: Query, limits: Limits): Promise<Rea
   const reader = await session.begin(limits);
   try {
     const { columns } = await describeQuery(reader, query.sql);
-    proveColumns(query, columns);
-    const keys = query.key.map((name) =>
-      keyOf(columns.find((column) => column.name === name) as Column, reader.encoding),
-    );
-    const others = query.columns
-      .filter((name) => !query.key.includes(name))
-      .map((name) => `q.${quoted(name)}`);
+    const { key, others } = readColumns(query, columns);
+    const keys = key.map((column) => keyOf(column, reader.encoding));
+    const values = [...keys.map(({ value }) => value), ...others.map(({ name }) => `q.${quoted(name)}`)];
     // Without a key any order will do.
-    const order = keys.length === 0 ? '' : `ORDER BY ${keys.map((key) => key.sort).join(', ')}`;
+    const sorting = keys.length === 0 ? '' : `ORDER BY ${keys.map(({ sort }) => sort).join(', ')}`;
     const copy = reader.copy({
-      before: `COPY (SELECT ${[...keys.map((key) => key.value), ...others].join(', ')} FROM (`,
+      before: `COPY (SELECT ${values.join(', ')} FROM (`,
       sql: query.sql,
-      after: `) AS q ${sinceOf(query)} ${order}) TO STDOUT`,
+      after: `) AS q ${sinceOf(query)} ${sorting}) TO STDOUT`,
     });
-    return { order: keys.map((key) => key.order), sorted: true, lines: piecesOf(copy.next, reader.end) };
+    return { order: keys.map(({ order }) => order), sorted: true, lines: piecesOf(copy.next, reader.end) };
   } catch (error) {
     await reader.end();
     throw error;

@@ -1,7 +1,7 @@
 import type { Objects } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { quoted } from '../../engine/contracts/names.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
-import { quoted } from './catalog.ts';
 import { filledByLines } from './fill.ts';
 import { hopesFor } from './hope.ts';
 import type { Reader, Session } from './session.ts';

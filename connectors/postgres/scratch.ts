@@ -1,8 +1,6 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Values } from '../../engine/contracts/form.ts';
+import { quoted } from '../../engine/contracts/names.ts';
+import { choiceOf, ownSchema, type ScratchValues } from '../../engine/contracts/scratch.ts';
 import type { Column, KeyOrder, Limits, Scratch } from '../../engine/contracts/source.ts';
-import { quoted } from './catalog.ts';
-import type { config } from './config.ts';
 import { writesElsewhere } from './rights.ts';
 import type { Session } from './session.ts';
 
@@ -12,27 +10,14 @@ export function orderOf(column: Column): KeyOrder {
 }
 
 /** The planner schema that a connection names; undefined when it names none. Throws CONFIG_INVALID for what can't be one. */
-export function scratchOf(
-  session: Session,
-  { plannerSchema, planner, logs }: Pick<Values<typeof config>, 'plannerSchema' | 'planner' | 'logs'>,
-): Scratch | undefined {
-  if (plannerSchema === undefined) {
+export function scratchOf(session: Session, values: ScratchValues): Scratch | undefined {
+  if (values.plannerSchema === undefined) {
     return undefined;
   }
-  if (
-    !/^[a-z_][a-z0-9_]{0,40}$/.test(plannerSchema) ||
-    /^pg_|^(public|information_schema)$/.test(plannerSchema)
-  ) {
-    const message = 'This is not a name for a schema of its own.';
-    throw new ActivateError('CONFIG_INVALID', message, {
-      fix: 'Use lower-case letters, digits and _, as activate_planner.',
-      fields: { plannerSchema: message },
-    });
-  }
+  const plannerSchema = ownSchema(values.plannerSchema, 41);
   const schema = quoted(plannerSchema);
   return {
-    choice: planner ?? 'automatic',
-    logs: logs === 'yes',
+    ...choiceOf(values),
     table: (name) => `${schema}.${quoted(name)}`,
     textOf,
     orderOf,

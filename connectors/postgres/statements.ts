@@ -1,4 +1,4 @@
-import { quoted } from './catalog.ts';
+import { quoted } from '../../engine/contracts/names.ts';
 import { identifierOf, type Table, type TableColumn } from './table.ts';
 
 /** What one statement does to a number of rows, each given by an element in the array of each column. */

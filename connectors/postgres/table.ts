@@ -1,7 +1,7 @@
 import type { FieldSpec, FieldType } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { namesOf, quoted } from './catalog.ts';
+import { namesOf, quoted } from '../../engine/contracts/names.ts';
 import type { Reader } from './session.ts';
 
 /** A table as it stands in the catalog. Types are those below any domain. */

@@ -1,9 +1,9 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { KeyPart } from '../../engine/contracts/key-guess.ts';
 import type { PgRows } from '../../engine/contracts/postgres-protocol.ts';
-import type { Column, Query } from '../../engine/contracts/source.ts';
+import type { Column } from '../../engine/contracts/source.ts';
+import { distinct } from '../../engine/contracts/wrap.ts';
 import type { Reader } from './session.ts';
-import { columnOf, quoted } from './text.ts';
+import { columnOf } from './text.ts';
 
 export interface Described {
   readonly columns: readonly Column[];
@@ -13,37 +13,11 @@ export interface Described {
 /** The columns of a query, by asking for none of its rows. Refuses columns that can't be told apart. */
 export async function describeQuery(reader: Reader, sql: string): Promise<Described> {
   const { fields } = await reader.ask({ before: 'SELECT * FROM (', sql, after: ') AS q LIMIT 0' });
-  if (fields.length === 0) {
-    throw new ActivateError('SQL_FAILED', 'The query has no columns.', {
-      fix: 'Name at least one after SELECT.',
-    });
-  }
-  const names = fields.map(({ name }) => name);
-  const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) {
-    throw new ActivateError('SQL_FAILED', `Two columns of the query are named “${twice}”.`, {
-      fix: `Give one of them another name, as … AS other_${twice.replaceAll(/\W/g, '')}.`,
-    });
-  }
+  distinct(fields);
   const columns = fields.map(({ name, dataTypeID, dataTypeModifier }) =>
     columnOf(name, dataTypeID, dataTypeModifier),
   );
   return { columns, fields };
-}
-
-/** The columns asked for, those of the key first. They have to be there still; the message says which one is gone. */
-export function columnsFor(query: Query, columns: readonly Column[]): readonly Column[] {
-  const wanted = [...query.key, ...query.columns.filter((name) => !query.key.includes(name))];
-  return wanted.map((name) => {
-    const column = columns.find((one) => one.name === name);
-    if (column === undefined) {
-      const has = columns.slice(0, 20).map((one) => one.name);
-      throw new ActivateError('SQL_FAILED', `The query has no column “${name}” (any more).`, {
-        fix: `It has: ${has.join(', ')}. Correct the query or the settings.`,
-      });
-    }
-    return column;
-  });
 }
 
 /** Schemas of the system, and what Redshift keeps beside materialized views. */
@@ -66,13 +40,6 @@ ORDER BY CASE WHEN LOWER(relname) = $1 THEN 0 WHEN STRPOS(LOWER(relname), $1) = 
 LIMIT 100`;
   const { rows } = await reader.ask(text, [typed.trim().toLowerCase()]);
   return rows.map((row) => row[0] ?? '');
-}
-
-/** A whole table, named as {@link readableTables} names it. */
-export function selectAll(table: string): string {
-  const parts = table.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [table];
-  const names = parts.map((part) => part.replace(/^"(.*)"$/s, '$1').replaceAll('""', '"'));
-  return `SELECT * FROM ${names.map(quoted).join('.')}`;
 }
 
 /** Which columns are part of a table's primary key: one that Redshift knows of, and does not enforce. */

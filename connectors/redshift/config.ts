@@ -2,7 +2,7 @@ import type { ClientConfig } from 'pg';
 import { type DatabaseLogin, portField, tlsField, usualTls } from '../../engine/contracts/database-login.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import { invalidIn } from '../../engine/contracts/login.ts';
-import { scratchFields } from '../../engine/contracts/scratch.ts';
+import { ownSchema, scratchFields } from '../../engine/contracts/scratch.ts';
 
 /** What a connection needs. */
 export const config = {
@@ -61,17 +61,6 @@ export function loginOf(values: Values<typeof config>): Login {
       'Choose another one.',
     );
   }
-  if (
-    plannerSchema !== undefined &&
-    (!/^[a-z_][a-z0-9_]{0,126}$/.test(plannerSchema) ||
-      /^(pg_|public$|information_schema$)/.test(plannerSchema))
-  ) {
-    throw invalid(
-      'plannerSchema',
-      'This is not a name for a schema of its own.',
-      'Use lower-case letters, digits and _, as activate_planner.',
-    );
-  }
   return {
     host,
     port: values.port ?? (port === undefined ? 5439 : Number(port)),
@@ -80,7 +69,7 @@ export function loginOf(values: Values<typeof config>): Login {
     password: values.password,
     tls: values.tls ?? usualTls(host),
     queryGroup,
-    plannerSchema,
+    plannerSchema: plannerSchema === undefined ? undefined : ownSchema(plannerSchema, 127),
   };
 }
 

@@ -1,6 +1,7 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
+import { quoted, selectAll } from '../../engine/contracts/names.ts';
 import type { Wrapped } from '../../engine/contracts/reader.ts';
 import type {
   Column,
@@ -11,13 +12,14 @@ import type {
   Source,
   Table,
 } from '../../engine/contracts/source.ts';
-import { columnsFor, describeQuery, primaryKeysOf, readableTables, selectAll } from './catalog.ts';
+import { readColumns } from '../../engine/contracts/wrap.ts';
+import { describeQuery, primaryKeysOf, readableTables } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { linesOf } from './cursor.ts';
 import { warningsOf } from './rights.ts';
 import { scratchOf } from './scratch.ts';
 import { createSession, type Reader, type Session } from './session.ts';
-import { momentOf, orderOf, quoted, textOf } from './text.ts';
+import { momentOf, orderOf, textOf } from './text.ts';
 
 const checking: Limits = { timeoutMs: 60_000 };
 
@@ -109,12 +111,11 @@ async function read(session: Session, query: Query, limits: Limits): Promise<Rea
   const reader = await session.begin(limits);
   try {
     const described = await describeQuery(reader, query.sql);
-    const columns = columnsFor(query, described.columns);
-    const key = columns.slice(0, query.key.length);
+    const { key, others } = readColumns(query, described.columns);
     const order = key.map(orderOf);
     // Text may be compared by a collation without case, and then not by its bytes: it is sorted here.
     const sorted = order.every((one) => one === 'numeric');
-    const text = selecting(columns, query.sql);
+    const text = selecting([...key, ...others], query.sql);
     const sort = sorted && key.length > 0 ? ` ORDER BY ${key.map(nameIn).join(', ')}` : '';
     const after = `${text.after}${sinceOf(query, described.columns)}${sort}`;
     return { order, sorted, lines: await linesOf(session, reader, { ...text, after }, limits) };

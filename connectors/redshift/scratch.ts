@@ -1,21 +1,13 @@
-import type { Limits, PlannerChoice, Scratch } from '../../engine/contracts/source.ts';
+import { quoted } from '../../engine/contracts/names.ts';
+import { choiceOf, type ScratchValues } from '../../engine/contracts/scratch.ts';
+import type { Limits, Scratch } from '../../engine/contracts/source.ts';
 import type { Session } from './session.ts';
-import { orderOf, quoted, textOf } from './text.ts';
-
-export interface Choice {
-  readonly planner?: PlannerChoice | undefined;
-  readonly logs?: 'yes' | 'no' | undefined;
-}
+import { orderOf, textOf } from './text.ts';
 
 /** The schema that is ours to write. */
-export function scratchOf(
-  session: Session,
-  schema: string,
-  { planner = 'automatic', logs = 'no' }: Choice,
-): Scratch {
+export function scratchOf(session: Session, schema: string, values: ScratchValues): Scratch {
   return {
-    choice: planner,
-    logs: logs === 'yes',
+    ...choiceOf(values),
     table: (name) => `${quoted(schema)}.${quoted(name)}`,
     textOf,
     orderOf,

@@ -1,10 +1,5 @@
 import type { Column, KeyOrder } from '../../engine/contracts/source.ts';
 
-/** A name as SQL takes it whatever is in it. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
 interface Type {
   readonly kind: Column['type'];
   readonly native: string;

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
 import { privateKeyIn } from '../../engine/contracts/oauth.ts';
-import { scratchFields } from '../../engine/contracts/scratch.ts';
+import { choiceOf, scratchFields } from '../../engine/contracts/scratch.ts';
 import type { PlannerChoice } from '../../engine/contracts/source.ts';
 import { accountOf } from './account.ts';
 import { namesOf } from './names.ts';
@@ -160,8 +160,7 @@ function plannerOf(values: Values<typeof config>, database: string): Planner | u
   return {
     database: second === undefined ? database : first,
     schema: second ?? first,
-    choice: values.planner ?? 'automatic',
-    logs: values.logs === 'yes',
+    ...choiceOf(values),
   };
 }
 

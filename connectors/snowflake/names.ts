@@ -1,7 +1,4 @@
-/** A name as SQL takes it whatever is in it. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
+import { quoted } from '../../engine/contracts/names.ts';
 
 /** A text as SQL takes it. A backslash would take the meaning from what follows it. */
 export function literal(text: string): string {

@@ -1,7 +1,8 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { quoted } from '../../engine/contracts/names.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
 import { invalid, type Planner } from './config.ts';
-import { namesOf, quoted, written } from './names.ts';
+import { namesOf, written } from './names.ts';
 import type { Session } from './session.ts';
 
 interface Grant {

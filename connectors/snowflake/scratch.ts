@@ -1,7 +1,9 @@
-import { ActivateError } from '../../engine/contracts/errors.ts';
+import { quoted } from '../../engine/contracts/names.ts';
+import { isAllowed } from '../../engine/contracts/scratch.ts';
 import type { Limits, Scratch } from '../../engine/contracts/source.ts';
+import { finished } from '../../engine/contracts/statements.ts';
 import type { Planner } from './config.ts';
-import { literal, quoted, written } from './names.ts';
+import { literal, written } from './names.ts';
 import type { Session } from './session.ts';
 import { orderOf, textOf } from './text.ts';
 
@@ -9,7 +11,6 @@ import { orderOf, textOf } from './text.ts';
 export function scratchOf(session: Session, planner: Planner): Scratch {
   const schema = [planner.database, planner.schema].map(quoted).join('.');
   const table = (name: string): string => `${schema}.${quoted(name.toUpperCase())}`;
-  const execute = (statement: string, limits: Limits): Promise<void> => carryOut(session, statement, limits);
   return {
     choice: planner.choice,
     logs: planner.logs,
@@ -17,17 +18,12 @@ export function scratchOf(session: Session, planner: Planner): Scratch {
     textOf,
     orderOf,
     lacking: (limits) => lacking(session, planner, table('activate_check'), limits),
-    execute,
+    execute: (statement, limits) => carryOut(session, statement, limits),
   };
 }
 
-async function carryOut(session: Session, statement: string, limits: Limits): Promise<void> {
-  const followed = session.begin(statement, limits);
-  try {
-    await followed.result;
-  } finally {
-    await followed.stop();
-  }
+function carryOut(session: Session, statement: string, limits: Limits): Promise<void> {
+  return finished(session.begin(statement, limits));
 }
 
 async function lacking(
@@ -64,17 +60,4 @@ async function lacking(
     : [
         `The role may not make tables in ${path}. Somebody who may runs: GRANT USAGE, CREATE TABLE ON SCHEMA ${path} TO ROLE ${role};`,
       ];
-}
-
-/** Snowflake says of what a role may not see that it does not exist. */
-async function isAllowed(work: () => Promise<void>): Promise<boolean> {
-  try {
-    await work();
-    return true;
-  } catch (error) {
-    if (error instanceof ActivateError && /^(SQL_FAILED|PERMISSION_DENIED)$/.test(error.code)) {
-      return false;
-    }
-    throw error;
-  }
 }

@@ -1,5 +1,7 @@
-import { field } from './form.ts';
-import type { PlannerChoice } from './source.ts';
+import { ActivateError } from './errors.ts';
+import { field, type Values } from './form.ts';
+import { invalidIn } from './login.ts';
+import type { PlannerChoice, Scratch } from './source.ts';
 
 const planners = {
   automatic: 'Whichever costs less',
@@ -31,3 +33,37 @@ export const scratchFields = {
     }),
   ),
 };
+
+/** What was chosen in them. */
+export type ScratchValues = Values<typeof scratchFields>;
+
+/** What the fields say of the place of ours. */
+export function choiceOf({ planner = 'automatic', logs }: ScratchValues): Pick<Scratch, 'choice' | 'logs'> {
+  return { choice: planner, logs: logs === 'yes' };
+}
+
+/** The name of a schema of PostgreSQL or Redshift, of at most so many signs. Throws CONFIG_INVALID for what can't be one of ours. */
+export function ownSchema(name: string, most: number): string {
+  const isName = /^[a-z_][a-z0-9_]*$/.test(name) && name.length <= most;
+  if (!isName || /^pg_|^(public|information_schema)$/.test(name)) {
+    throw invalidIn(scratchFields)(
+      'plannerSchema',
+      'This is not a name for a schema of its own.',
+      'Use lower-case letters, digits and _, as activate_planner.',
+    );
+  }
+  return name;
+}
+
+/** Whether the warehouse lets us do this. Some say of what a role may not see that it does not exist. */
+export async function isAllowed(work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (error instanceof ActivateError && /^(SQL_FAILED|PERMISSION_DENIED)$/.test(error.code)) {
+      return false;
+    }
+    throw error;
+  }
+}

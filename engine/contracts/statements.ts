@@ -110,6 +110,15 @@ export function follow(
   };
 }
 
+/** Waits for a statement that has no rows. */
+export async function finished(followed: Followed): Promise<void> {
+  try {
+    await followed.result;
+  } finally {
+    await followed.stop();
+  }
+}
+
 /** All rows of a result that is small, proven to be all. */
 export async function allRows(followed: Followed, vendor: string): Promise<Table> {
   try {

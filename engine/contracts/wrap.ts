@@ -43,9 +43,17 @@ export function inTheirLines(words: string): string {
   );
 }
 
-/** The columns, unless two of them can't be told apart. */
-export function distinct(columns: readonly Column[]): readonly Column[] {
-  const twice = columns.find((column, at) => columns.findIndex((other) => other.name === column.name) !== at);
+/** The columns, unless there are none, or two of them can't be told apart. */
+export function distinct<C extends Pick<Column, 'name'>>(
+  columns: readonly C[],
+  isSame = (one: string, other: string): boolean => one === other,
+): readonly C[] {
+  if (columns.length === 0) {
+    throw new ActivateError('SQL_FAILED', 'The query has no columns.', {
+      fix: 'Name at least one after SELECT.',
+    });
+  }
+  const twice = columns.find(({ name }, at) => columns.findIndex((other) => isSame(other.name, name)) !== at);
   if (twice !== undefined) {
     throw new ActivateError('SQL_FAILED', `Two columns of the query are named “${twice.name}”.`, {
       fix: `Give one of them another name, as … AS other_${twice.name.replaceAll(/\W/g, '')}.`,
@@ -55,24 +63,42 @@ export function distinct(columns: readonly Column[]): readonly Column[] {
 }
 
 /** The columns that are read: those of the key, then the others. The message says which one is gone. */
-export function readColumns(
+export function readColumns<C extends Column>(
   query: Query,
-  columns: readonly Column[],
-): { readonly key: readonly Column[]; readonly others: readonly Column[] } {
-  const named = (name: string): Column => {
-    const column = columns.find((one) => one.name === name);
-    if (column === undefined) {
-      throw new ActivateError('SQL_FAILED', `The query has no column “${name}” (any more).`, {
-        fix: `It has: ${columns
-          .slice(0, 20)
-          .map((one) => one.name)
-          .join(', ')}. Correct the query or the settings.`,
-      });
-    }
-    return column;
-  };
+  columns: readonly C[],
+): { readonly key: readonly C[]; readonly others: readonly C[] } {
+  const named = (name: string): C => columnNamed(name, columns);
   return {
     key: query.key.map(named),
     others: query.columns.filter((name) => !query.key.includes(name)).map(named),
   };
+}
+
+/** Throws SQL_FAILED when it is not there (any more). */
+export function columnNamed<C extends Column>(name: string, columns: readonly C[]): C {
+  const column = columns.find((one) => one.name === name);
+  if (column === undefined) {
+    const has = columns.slice(0, 20).map((one) => one.name);
+    throw new ActivateError('SQL_FAILED', `The query has no column “${name}” (any more).`, {
+      fix: `It has: ${has.join(', ')}. Correct the query or the settings.`,
+    });
+  }
+  return column;
+}
+
+/** A watermark: digits, or a moment in UTC. */
+export function watermarkOf(
+  value: string,
+):
+  | { readonly number: string }
+  | { readonly number: undefined; readonly day: string; readonly clock: string; readonly fraction: string } {
+  if (/^-?\d+(\.\d+)?$/.test(value)) {
+    return { number: value };
+  }
+  const [, day, clock = '', fraction = ''] =
+    /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z$/.exec(value) ?? [];
+  if (day === undefined) {
+    throw new ActivateError('BUG', 'A watermark is neither a number nor a time.');
+  }
+  return { number: undefined, day, clock, fraction };
 }
