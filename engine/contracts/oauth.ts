@@ -1,4 +1,5 @@
 import { constants, createPrivateKey, type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto';
+import { z } from 'zod';
 import { ActivateError } from './errors.ts';
 import { errorOf, type Http, type HttpAnswer } from './http.ts';
 
@@ -44,12 +45,14 @@ export async function grantedToken(http: Http, grant: Grant): Promise<string> {
   if (!answer.ok) {
     throw 'refused' in grant ? grant.refused(answer) : refusalOf(answer, vendor, grant.renew);
   }
-  const { access_token: token } = answer.json() as { readonly access_token?: unknown };
-  if (typeof token !== 'string' || token === '') {
+  const { data } = granted.safeParse(answer.json());
+  if (data === undefined) {
     throw new ActivateError('UNAVAILABLE', `${vendor} answered the sign-in without a token.`);
   }
-  return token;
+  return data.access_token;
 }
+
+const granted = z.object({ access_token: z.string().min(1) });
 
 function refusalOf(answer: HttpAnswer, vendor: string, renew: string): ActivateError {
   return answer.status === 400 || answer.status === 401
