@@ -2,6 +2,7 @@ import { asActivateError } from '../contracts/errors.ts';
 import type { Column, Source } from '../contracts/source.ts';
 import type { Finding } from '../services.ts';
 import { proveSelect } from '../sql/guard.ts';
+import { keyQuestion } from '../sql/key-question.ts';
 import { connectionNamed } from '../store/connections.ts';
 import { askLimits, type VerbParts } from './parts.ts';
 
@@ -116,13 +117,8 @@ async function look({ source, sql }: Asked): Promise<Finding> {
 
 /** Sentences about rows that a key would leave out. Left unsaid when the question takes too long. */
 async function keyWarnings({ source, sql }: Asked, key: readonly string[]): Promise<readonly string[]> {
-  const names = key.map((name) => `"${name.replaceAll('"', '""')}"`);
-  const present = names.map((name) => `${name} is not null`).join(' and ');
-  const question = `select count(*) as all_rows, count(*) filter (where ${present}) as with_key,
-      count(distinct (${names.join(', ')})) filter (where ${present}) as keys
-    from (${sql.trim().replace(/;+\s*$/, '')}\n) as examined`;
   try {
-    const { rows } = await source.preview(question, 1, askLimits);
+    const { rows } = await source.preview(keyQuestion(source.dialect, sql, key), 1, askLimits);
     const [all = 0, withKey = 0, keys = 0] = (rows[0] ?? []).map(Number);
     return [
       ...(all > withKey

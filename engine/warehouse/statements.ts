@@ -1,6 +1,7 @@
 import { ActivateError } from '../contracts/errors.ts';
 import type { Column, Dialect, Scratch } from '../contracts/source.ts';
 import { withoutSemicolon } from '../contracts/sql.ts';
+import { nameIn } from '../sql/names.ts';
 
 /**
  * The statements of the planner inside a warehouse. Three tables belong to a sync, all of them of text:
@@ -31,8 +32,6 @@ export function tablesOf(scratch: Pick<Scratch, 'table'>, name: string): Tables 
 /** How the dialects that a planner can live in differ. */
 interface Way {
   readonly text: string;
-  /** A column's name in quotes. */
-  quoted(name: string): string;
   /** Text out of the hexadecimal digits of its UTF-8 bytes: no dialect reads anything else into them. */
   ofHex(digits: string): string;
   /** What stands between the name of a table and AS where one is made of a query. */
@@ -43,20 +42,15 @@ interface Way {
   readonly toldKey?: string;
 }
 
-const doubleQuoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-const backQuoted = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
-
 const ways: Readonly<Partial<Record<Dialect, Way>>> = {
   postgresql: {
     text: 'text',
-    quoted: doubleQuoted,
     ofHex: (digits) => `convert_from(decode('${digits}', 'hex'), 'UTF8')`,
     exactly: ' COLLATE "C"',
     toldKey: ' PRIMARY KEY',
   },
   redshift: {
     text: 'varchar(65535)',
-    quoted: doubleQuoted,
     ofHex: (digits) => `from_varbyte(to_varbyte('${digits}', 'hex'), 'utf8')`,
     madeFor: {
       told: ' DISTSTYLE KEY DISTKEY (tk) SORTKEY (tk)',
@@ -66,18 +60,15 @@ const ways: Readonly<Partial<Record<Dialect, Way>>> = {
   },
   snowflake: {
     text: 'varchar',
-    quoted: doubleQuoted,
     ofHex: (digits) => `hex_decode_string('${digits}')`,
   },
   bigquery: {
     text: 'string',
-    quoted: (name) => `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``,
     ofHex: (digits) => `safe_convert_bytes_to_string(from_hex('${digits}'))`,
     madeFor: { told: ' CLUSTER BY tk', found: ' CLUSTER BY fk', kept: '' },
   },
   databricks: {
     text: 'string',
-    quoted: backQuoted,
     ofHex: (digits) => `decode(unhex('${digits}'), 'UTF-8')`,
   },
 };
@@ -143,12 +134,15 @@ export function makeFound(comparison: Comparison): string {
 /** The differences as a SELECT: what `found` is made of, and what a dry run reads. */
 export function differences(comparison: Comparison): string {
   const { dialect, scratch, tables, sql, columns, keyWidth, layout, everything } = comparison;
-  const { quoted, exactly = '' } = wayOf(dialect);
+  const { exactly = '' } = wayOf(dialect);
   const fields = columns.map((column, i) =>
-    fieldOf(column, scratch.textOf(column, `q.${quoted(column.name)}`, i < keyWidth ? 'key' : 'value')),
+    fieldOf(
+      column,
+      scratch.textOf(column, `q.${nameIn(dialect, column.name)}`, i < keyWidth ? 'key' : 'value'),
+    ),
   );
   const tabs = (some: readonly string[]): string => some.join('\n      || chr(9) || ');
-  const nulls = columns.slice(0, keyWidth).map((column) => `q.${quoted(column.name)} IS NULL`);
+  const nulls = columns.slice(0, keyWidth).map((column) => `q.${nameIn(dialect, column.name)} IS NULL`);
   return `SELECT coalesce(c.mk, tk) AS fk, c.mline AS fline, tline AS fwas, tlayout AS fwaslayout, c.fit AS fit
 FROM (
   SELECT mk, mline, CASE WHEN keyless = 'n' AND count(*) OVER (PARTITION BY mk) = 1 THEN 'y' ELSE 'n' END AS fit
@@ -168,8 +162,7 @@ WHERE ${everything ? '1 = 1' : `c.mk IS NULL OR tk IS NULL OR c.mline <> tline O
 
 /** Reads one table's columns as these names, whatever a dialect makes of names without quotes. */
 export function selectFrom(dialect: Dialect, table: string, columns: readonly string[]): string {
-  const { quoted } = wayOf(dialect);
-  return `SELECT ${columns.map((name) => `${name} AS ${quoted(name)}`).join(', ')} FROM ${table}`;
+  return `SELECT ${columns.map((name) => `${name} AS ${nameIn(dialect, name)}`).join(', ')} FROM ${table}`;
 }
 
 /** What was told under one key. */

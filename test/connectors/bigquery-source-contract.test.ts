@@ -87,11 +87,12 @@ function respelled(text: string): string {
     .join('');
 }
 
-/** Our own parts of a statement as PostgreSQL takes them. A whole table is a query of ours, too. */
+/** Our own parts of a statement as PostgreSQL takes them. A whole table is a query of ours, too, and so is one about keys. */
 function translated(statement: string): string {
   const isOurs = /^SELECT [^\n]* FROM \(\n/.test(statement);
   const [before, query, after] = isOurs ? partsOf(statement) : ['', statement, ''];
-  const own = query.startsWith('SELECT * FROM `') ? respelled(query) : query;
+  const own =
+    query.startsWith('SELECT * FROM `') || query.includes('\n  ) examined\n') ? respelled(query) : query;
   return `${respelled(before)}${own}${respelled(after)}`;
 }
 

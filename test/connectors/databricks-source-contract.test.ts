@@ -50,11 +50,12 @@ function requoted(text: string): string {
   return text.replaceAll(/`((?:[^`]|``)*)`/g, (_, inner: string) => name(inner.replaceAll('``', '`')));
 }
 
-/** Our own parts of a statement as PostgreSQL takes them. A whole table is a query of ours, too. */
+/** Our own parts of a statement as PostgreSQL takes them. A whole table is a query of ours, too, and so is one about keys. */
 function translated(statement: string): string {
   const [before, query, after] = partsOf(statement);
   const table = /^SELECT \* FROM `main`\.(.*)$/s.exec(query)?.[1];
-  const own = table === undefined ? query : `SELECT * FROM ${requoted(table)}`;
+  const asked = query.includes('\n  ) examined\n') ? requoted(query) : query;
+  const own = table === undefined ? asked : `SELECT * FROM ${requoted(table)}`;
   return `${requoted(before.replaceAll('char(92)', 'chr(92)'))}${own}${requoted(after).replaceAll("TIMESTAMP_NTZ'", "TIMESTAMP'")}`;
 }
 

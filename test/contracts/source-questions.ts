@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { keyQuestion } from '../../engine/sql/key-question.ts';
 import { limits, readAll, refusal, waysToAsk } from './source-house.ts';
 import type { Point } from './source-values.ts';
 
@@ -103,6 +104,38 @@ const asking: readonly Point[] = [
           ['3'],
         ]);
       }
+    },
+  },
+  {
+    key: 'key question',
+    title: 'answers how many rows a key would leave out, and which share one, whatever its columns are named',
+    test: async (stage) => {
+      const impossible = stage.harness.impossibleNames?.names ?? [];
+      const [one = '', another = ''] = hostileNames.filter((name) => !impossible.includes(name)).slice(1);
+      const table = await stage.make({
+        name: 'keys_to_examine',
+        columns: [
+          [one, 'text'],
+          [another, 'integer'],
+        ],
+        rows: [
+          ['a', '1'],
+          ['A', '1'],
+          ['a ', '1'],
+          ['a', '1'],
+          ['a', '2'],
+          [null, '1'],
+          ['a', null],
+        ],
+      });
+      const counts = async (sql: string, key: readonly string[]): Promise<readonly number[] | undefined> =>
+        (await stage.source.preview(keyQuestion(stage.source.dialect, sql, key), 1, limits)).rows[0]?.map(
+          Number,
+        );
+
+      expect(await counts(`SELECT * FROM ${table} -- all;`, [one, another])).toEqual([7, 5, 4]);
+      expect(await counts(`SELECT * FROM ${table};`, [one])).toEqual([7, 6, 3]);
+      expect(await counts(`SELECT * FROM ${table} WHERE 1 = 0`, [another])).toEqual([0, 0, 0]);
     },
   },
   {
