@@ -1,6 +1,8 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type Connection, createConnection } from 'mysql2/promise';
-import type { Answer, FakeHttp, Received, Reply } from './http.ts';
+import { startRelay } from '../support/relay.ts';
+import type { Answer, FakeHttp, Received } from './http.ts';
+import { createLine, errorIn, type Line, receivedOf } from './line.ts';
 
 /**
  * A way to a database of its own on a real server, on which things can be made to go wrong as with a {@link FakeHttp}. A
@@ -48,9 +50,17 @@ export async function startFakeMysql(adminUrl: string, tables: readonly string[]
   ]) {
     await admin.query(statement);
   }
-  const way = await startWay(Number(new URL(adminUrl).port));
+  const line = createLine();
+  const way = await startRelay(Number(new URL(adminUrl).port), (near, open) => {
+    const refusal = errorIn<ServerError>(line.standing());
+    if (refusal?.fatal === true) {
+      near.end(errorPacket(refusal, 0));
+    } else {
+      serve(near, open(), line);
+    }
+  });
   return {
-    ...way.faults,
+    ...line,
     port: way.port,
     database: name,
     user: name,
@@ -73,87 +83,10 @@ async function dropped(admin: Connection, name: string): Promise<void> {
   await admin.end();
 }
 
-interface Way {
-  readonly port: number;
-  readonly faults: Pick<
-    FakeMysql,
-    'requests' | 'next' | 'always' | 'heal' | 'arrival' | 'expectNoUnexpected'
-  >;
-  close(): Promise<void>;
-}
-
-async function startWay(to: number): Promise<Way> {
-  const requests: Received[] = [];
-  const queue: (Reply | undefined)[] = [];
-  const sockets = new Set<Socket>();
-  let standing: Reply | undefined;
-  let waiting: ((request: Received) => void)[] = [];
-  const replyTo = (request: Received): Reply | undefined => {
-    requests.push(request);
-    const reply = queue.length > 0 ? queue.shift() : standing;
-    for (const tell of waiting.splice(0)) {
-      tell(request);
-    }
-    return reply;
-  };
-  const server = createServer((near) => {
-    const refusal = errorIn(standing);
-    if (refusal?.fatal === true) {
-      near.on('error', () => near.destroy());
-      near.end(errorPacket(refusal, 0));
-      return;
-    }
-    const far = connect(to, '127.0.0.1');
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
-    serve(near, far, { standing: () => standing, replyTo });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    faults: {
-      requests,
-      next: (...replies) => void queue.push(...replies),
-      always: (reply) => {
-        standing = reply;
-      },
-      heal: () => {
-        queue.length = 0;
-        standing = undefined;
-      },
-      arrival: () => new Promise((resolve) => waiting.push(resolve)),
-      // All that is asked is answered by a real server.
-      expectNoUnexpected: () => undefined,
-    },
-    close: () => {
-      waiting = [];
-      for (const socket of sockets) {
-        socket.destroy();
-      }
-      return new Promise((resolve) => server.close(() => resolve()));
-    },
-  };
-}
-
-interface Plans {
-  standing(): Reply | undefined;
-  replyTo(request: Received): Reply | undefined;
-}
-
 const commands: Readonly<Record<number, string>> = { 3: 'QUERY', 22: 'PREPARE', 23: 'EXECUTE' };
 
 /** Between a client and the server: passes packets on, and lets requests go wrong as planned. */
-function serve(near: Socket, far: Socket, plans: Plans): void {
+function serve(near: Socket, far: Socket, line: Line): void {
   let instead: (() => void) | undefined;
   far.on('data', (bytes: Buffer) => {
     const tell = instead;
@@ -171,9 +104,9 @@ function serve(near: Socket, far: Socket, plans: Plans): void {
       far.write(packet);
       return;
     }
-    const request = received(command, packet.subarray(5));
-    const reply = isAside(request, plans) ? undefined : plans.replyTo(request);
-    const error = errorIn(reply, request);
+    const request = receivedOf(command, Buffer.from(packet.subarray(5)));
+    const reply = isAside(request, line) ? undefined : line.replyTo(request);
+    const error = errorIn<ServerError>(reply, request);
     if (error !== undefined) {
       near.write(errorPacket(error, 1));
       if (error.fatal) {
@@ -204,8 +137,8 @@ function serve(near: Socket, far: Socket, plans: Plans): void {
  * What is let through whatever stands for all requests: to stop what hangs; to begin with a connection; and, where answers
  * are garbage, what changes nothing.
  */
-function isAside({ body }: Received, plans: Plans): boolean {
-  const standing = plans.standing();
+function isAside({ body }: Received, line: Line): boolean {
+  const standing = line.standing();
   const text = body.toString('latin1');
   return (
     /^KILL /.test(text) ||
@@ -219,14 +152,6 @@ interface ServerError {
   readonly sqlState: string;
   readonly message: string;
   readonly fatal: boolean;
-}
-
-function errorIn(reply: Reply | undefined, request?: Received): ServerError | undefined {
-  if (reply === undefined || typeof reply === 'string' || (typeof reply === 'function' && !request)) {
-    return undefined;
-  }
-  const { json } = (typeof reply === 'function' ? reply(request as Received) : reply) as Answer;
-  return json as ServerError | undefined;
 }
 
 function errorPacket({ errno, sqlState, message }: ServerError, number: number): Buffer {
@@ -254,18 +179,4 @@ function onPackets(socket: Socket, heard: (packet: Buffer) => void): void {
       heard(whole);
     }
   });
-}
-
-function received(method: string, body: Buffer): Received {
-  return {
-    method,
-    path: '/',
-    query: new URLSearchParams(),
-    headers: {},
-    body: Buffer.from(body),
-    params: {},
-    json: () => {
-      throw new Error('No request of MySQL is JSON.');
-    },
-  };
 }

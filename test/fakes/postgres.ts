@@ -1,6 +1,8 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import pg from 'pg';
-import type { Answer, FakeHttp, Received, Reply } from './http.ts';
+import { startRelay } from '../support/relay.ts';
+import type { Answer, FakeHttp, Received } from './http.ts';
+import { createLine, errorIn, type Line, receivedOf } from './line.ts';
 
 /**
  * A way to a database of its own on a real server, on which things can be made to go wrong as with a {@link FakeHttp}. A
@@ -51,11 +53,12 @@ export async function startFakePostgres(adminUrl: string, tables: readonly strin
   ]) {
     await inside.query(statement);
   }
-  const way = await startWay(Number(own.port));
+  const line = createLine();
+  const way = await startRelay(Number(own.port), (near, open) => serve(near, open(), line));
   const urlFor = (role: string): string =>
     `postgres://${role}:${password}@127.0.0.1:${way.port}/${name}?sslmode=disable`;
   return {
-    ...way.faults,
+    ...line,
     writer: urlFor(roles.writer),
     reader: urlFor(roles.reader),
     ask: async <T>(text: string) => (await inside.query(text)).rows as T[],
@@ -78,79 +81,8 @@ async function connected(url: string): Promise<pg.Client> {
   return client;
 }
 
-interface Way {
-  readonly port: number;
-  readonly faults: Pick<
-    FakePostgres,
-    'requests' | 'next' | 'always' | 'heal' | 'arrival' | 'expectNoUnexpected'
-  >;
-  close(): Promise<void>;
-}
-
-async function startWay(to: number): Promise<Way> {
-  const requests: Received[] = [];
-  const queue: (Reply | undefined)[] = [];
-  const sockets = new Set<Socket>();
-  let standing: Reply | undefined;
-  let waiting: ((request: Received) => void)[] = [];
-  const replyTo = (request: Received): Reply | undefined => {
-    requests.push(request);
-    const reply = queue.length > 0 ? queue.shift() : standing;
-    for (const tell of waiting.splice(0)) {
-      tell(request);
-    }
-    return reply;
-  };
-  const server = createServer((near) => {
-    const far = connect(to, '127.0.0.1');
-    for (const [socket, other] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
-    serve(near, far, { standing: () => standing, replyTo });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    faults: {
-      requests,
-      next: (...replies) => void queue.push(...replies),
-      always: (reply) => {
-        standing = reply;
-      },
-      heal: () => {
-        queue.length = 0;
-        standing = undefined;
-      },
-      arrival: () => new Promise((resolve) => waiting.push(resolve)),
-      // All that is asked is answered by a real server.
-      expectNoUnexpected: () => undefined,
-    },
-    close: () => {
-      waiting = [];
-      for (const socket of sockets) {
-        socket.destroy();
-      }
-      return new Promise((resolve) => server.close(() => resolve()));
-    },
-  };
-}
-
-interface Plans {
-  standing(): Reply | undefined;
-  replyTo(request: Received): Reply | undefined;
-}
-
 /** Between a client and the server: passes messages on, and lets requests go wrong as planned. */
-function serve(near: Socket, far: Socket, plans: Plans): void {
+function serve(near: Socket, far: Socket, line: Line): void {
   let instead: ((response: Buffer) => void) | undefined;
   const answered: Buffer[] = [];
   onMessages(far, 'typed', (message, type) => {
@@ -168,7 +100,7 @@ function serve(near: Socket, far: Socket, plans: Plans): void {
   const held: Buffer[] = [];
   onMessages(near, 'begun', (message, type) => {
     if (type === 'startup') {
-      const refusal = errorIn(plans.standing());
+      const refusal = errorIn<ServerError>(line.standing());
       if (refusal?.severity === 'FATAL') {
         refuse(near, refusal);
       } else {
@@ -186,8 +118,8 @@ function serve(near: Socket, far: Socket, plans: Plans): void {
   });
   const carry = (bytes: Buffer): void => {
     const request = received(bytes);
-    const reply = isAside(bytes, plans) ? undefined : plans.replyTo(request);
-    const error = errorIn(reply, request);
+    const reply = isAside(bytes, line) ? undefined : line.replyTo(request);
+    const error = errorIn<ServerError>(reply, request);
     if (error !== undefined) {
       refuse(near, error);
       return;
@@ -216,8 +148,8 @@ function serve(near: Socket, far: Socket, plans: Plans): void {
  * What is let through whatever stands for all requests: to stop what hangs; to open a transaction, which never hangs; and,
  * where answers are garbage, what changes nothing.
  */
-function isAside(bytes: Buffer, plans: Plans): boolean {
-  const standing = plans.standing();
+function isAside(bytes: Buffer, line: Line): boolean {
+  const standing = line.standing();
   return (
     bytes.includes('pg_cancel_backend') ||
     (standing === 'hang' && bytes.includes('BEGIN')) ||
@@ -237,14 +169,6 @@ interface ServerError {
   readonly code: string;
   readonly message: string;
   readonly severity: 'ERROR' | 'FATAL';
-}
-
-function errorIn(reply: Reply | undefined, request?: Received): ServerError | undefined {
-  if (reply === undefined || typeof reply === 'string' || (typeof reply === 'function' && !request)) {
-    return undefined;
-  }
-  const answer = typeof reply === 'function' ? reply(request as Received) : reply;
-  return answer.json as ServerError;
 }
 
 function errorMessage({ code, message: text, severity }: ServerError): Buffer {
@@ -286,15 +210,5 @@ function onMessages(
 
 function received(bytes: Buffer): Received {
   const [method = ''] = /[A-Z]{3,}/.exec(bytes.toString('latin1')) ?? [];
-  return {
-    method,
-    path: '/',
-    query: new URLSearchParams(),
-    headers: {},
-    body: bytes,
-    params: {},
-    json: () => {
-      throw new Error('No request of PostgreSQL is JSON.');
-    },
-  };
+  return receivedOf(method, bytes);
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type { FakeHttp, Received, Reply } from './http.ts';
+import type { FakeHttp, Reply } from './http.ts';
+import { createLine, type Line, receivedOf } from './line.ts';
 
 // The package that the SFTP client stands on has a server too.
 const besideClient = createRequire(createRequire(import.meta.url).resolve('ssh2-sftp-client'));
@@ -107,7 +108,7 @@ export async function startFakeSftp(kex?: readonly string[]): Promise<FakeSftp> 
         }
       };
       const known = context.username === state.user && (state.methods as string[]).includes(context.method);
-      line.arrive('LOGIN', context.username, socket, {
+      arrive(line, 'LOGIN', context.username, socket, {
         // A login can be refused; of other trouble a server can only hang up.
         refuse: (reply) => (isRefusal(reply) ? decide(false) : socket.destroy()),
         carryOut: () => {
@@ -137,7 +138,7 @@ export async function startFakeSftp(kex?: readonly string[]): Promise<FakeSftp> 
   const parsed = utils.parseKey(hostKey.public) as unknown as { getPublicSSH(): Buffer };
   const digest = createHash('sha256').update(parsed.getPublicSSH()).digest('base64').replace(/=+$/, '');
   return {
-    ...line.controls,
+    ...line,
     url: `sftp://127.0.0.1:${port}`,
     state,
     port,
@@ -172,79 +173,34 @@ function isRefusal(reply: Reply): boolean {
   return typeof reply === 'object' && reply.status === 401;
 }
 
-interface Line {
-  /** A request: recorded, and then dealt with as the next reply says. */
-  arrive(name: string, path: string, socket: Socket, work: Work): void;
-  readonly controls: Omit<FakeHttp, 'state' | 'url' | 'close'>;
-}
-
-function createLine(): Line {
-  const requests: Received[] = [];
-  const queue: (Reply | undefined)[] = [];
-  let standing: Reply | undefined;
-  let waiting: ((request: Received) => void)[] = [];
-  const deal = (reply: Reply | undefined, socket: Socket, work: Work): void => {
-    switch (reply) {
-      case undefined:
-        work.carryOut();
-        return;
-      case 'hang':
-        return;
-      case 'reset':
-        socket.destroy();
-        return;
-      case 'done-then-reset':
-        // Held back, so that the answer is lost with the connection.
-        socket.cork();
-        work.carryOut();
-        socket.destroy();
-        return;
-      default:
-        work.refuse(reply);
-    }
-  };
-  return {
-    arrive: (name, path, socket, work) => {
-      const request = receivedOf(name, path);
-      requests.push(request);
-      const reply = queue.length > 0 ? queue.shift() : standing;
-      for (const tell of waiting.splice(0)) {
-        tell(request);
-      }
-      deal(reply, socket, work);
-    },
-    controls: {
-      requests,
-      next: (...replies) => void queue.push(...replies),
-      always: (reply) => {
-        standing = reply;
-      },
-      heal: () => {
-        queue.length = 0;
-        standing = undefined;
-      },
-      to: (name) => requests.filter(({ method }) => method === name),
-      arrival: () =>
-        new Promise((resolve) => {
-          waiting = [...waiting, resolve];
-        }),
-      expectNoUnexpected: () => undefined,
-    },
-  };
-}
-
-function receivedOf(method: string, path: string): Received {
-  const json = (): never => {
-    throw new Error('SFTP has no JSON');
-  };
-  return { method, path, query: new URLSearchParams(), headers: {}, body: Buffer.alloc(0), params: {}, json };
+/** A request: taken down, and then dealt with as planned. */
+function arrive(line: Line, name: string, path: string, socket: Socket, work: Work): void {
+  const reply = line.replyTo(receivedOf(name, Buffer.alloc(0), path));
+  switch (reply) {
+    case undefined:
+      work.carryOut();
+      return;
+    case 'hang':
+      return;
+    case 'reset':
+      socket.destroy();
+      return;
+    case 'done-then-reset':
+      // Held back, so that the answer is lost with the connection.
+      socket.cork();
+      work.carryOut();
+      socket.destroy();
+      return;
+    default:
+      work.refuse(reply);
+  }
 }
 
 function serve(sftp: SftpServer, state: SftpState, line: Line, socket: Socket): void {
   const handles: Handle[] = [];
   const fileOf = (handle: Buffer): Handle | undefined => handles[handle.readUInt32BE(0)];
   const answer = (name: string, id: number, path: string, carryOut: () => number | undefined): void =>
-    line.arrive(name, path, socket, {
+    arrive(line, name, path, socket, {
       refuse: () => sftp.status(id, status.failure),
       carryOut: () => {
         state.meanwhile(name);
