@@ -33,7 +33,7 @@ export async function filledByCopy(
   if (change.columns.some((column) => mayBeUnfit(column, text))) {
     return false;
   }
-  return copied(transaction, change, operation, Buffer.from(text, 'utf8'), hope);
+  return copied(transaction, change, operation, [Buffer.from(text, 'utf8')], hope);
 }
 
 /** {@link filledByCopy} for rows as their source wrote them: COPY reads the very text that they are in. */
@@ -46,7 +46,8 @@ export async function filledByLines(
   if (rows < copiedFrom || !canCopy(operation, change)) {
     return false;
   }
-  const items = sampleOf(lines, change);
+  const each = Math.ceil(samples / lines.length);
+  const items = lines.flatMap((piece) => sampleOf(piece, each, change));
   const places = items.map((_, i) => i);
   if (!(await hope.isAllNew(() => isNoneThere(transaction, change, places, items)))) {
     return false;
@@ -54,10 +55,10 @@ export async function filledByLines(
   return copied(transaction, change, operation, lines, hope);
 }
 
-/** Some of the lines as items that have the match fields. */
-function sampleOf(lines: Buffer, { columns, match }: Change): readonly Item[] {
+/** About so many of the lines as items that have the match fields. */
+function sampleOf(lines: Buffer, wanted: number, { columns, match }: Change): readonly Item[] {
   const items: Item[] = [];
-  const step = Math.max(1, Math.floor(lines.length / samples));
+  const step = Math.max(1, Math.floor(lines.length / wanted));
   for (let at = 0; at >= 0 && at < lines.length; at = lines.indexOf(0x0a, at + step) + 1 || -1) {
     const values = lines.toString('utf8', at, lines.indexOf(0x0a, at)).split('\t');
     const found = columns.flatMap(({ name }, i) => (match.includes(name) ? [[name, values[i] ?? '']] : []));
@@ -73,11 +74,11 @@ async function copied(
   transaction: Transaction,
   change: Change,
   operation: ObjectBatch['operation'],
-  text: Buffer,
+  pieces: readonly Buffer[],
   hope: Hope,
 ): Promise<boolean> {
   try {
-    await transaction.copy(copyOf(change), text);
+    await transaction.copy(copyOf(change), pieces);
     return true;
   } catch (thrown) {
     const failure = thrown as Failure;

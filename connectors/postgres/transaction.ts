@@ -18,7 +18,7 @@ export interface Transaction {
    */
   attempt(text: string, values: readonly string[]): Promise<readonly (readonly (string | null)[])[]>;
   /** One COPY … FROM STDIN, likewise. */
-  copy(text: string, bytes: Buffer): Promise<void>;
+  copy(text: string, pieces: readonly Buffer[]): Promise<void>;
 }
 
 export interface Place {
@@ -116,10 +116,10 @@ function transactionOn(client: PoolClient, signal: AbortSignal): Transaction {
         } satisfies QueryArrayConfig & { query_timeout: number };
         return (await client.query<(string | null)[]>(question)).rows;
       }),
-    copy: (text, bytes) =>
+    copy: (text, pieces) =>
       guarded(async () => {
         const silence = dropAfter(client, silenceMs);
-        await client.query(new CopyIn(text, bytes)).done.finally(silence.answered);
+        await client.query(new CopyIn(text, pieces)).done.finally(silence.answered);
       }),
   };
 }

@@ -97,8 +97,8 @@ export interface LineBatch {
   /** The far side's names of the fields, in the order in which each line has them. */
   readonly fields: readonly string[];
   readonly rows: number;
-  /** Lines as `Reading.lines` has them: PostgreSQL's COPY text format. */
-  readonly lines: Buffer;
+  /** Lines as `Reading.lines` has them: PostgreSQL's COPY text format. Each piece ends with the end of a line. */
+  readonly lines: readonly Buffer[];
 }
 
 export interface FieldUse {

@@ -46,7 +46,7 @@ export interface Handover<T> {
   write(verb: string, items: readonly T[], call: Call): Promise<readonly Outcome[]>;
   /** Takes new rows as they are, many at once; false when they have to go the long way. `word` as in a step. */
   readonly fill?:
-    | { readonly word: string; write(rows: number, lines: Buffer, call: Call): Promise<boolean> }
+    | { readonly word: string; write(rows: number, lines: readonly Buffer[], call: Call): Promise<boolean> }
     | undefined;
   /** Whether what a row is to bring may be at the destination without it, on another row's account. */
   readonly mayBeThere?: ((entry: PlanEntry) => boolean) | undefined;
@@ -217,7 +217,7 @@ async function carryGroup<T>(
   if (!group.canFill || handover.fill === undefined) {
     return { carried: await courier.carry(group.jobs), jobs: group };
   }
-  const lines = Buffer.concat(group.chunks.map((chunk) => chunk.newRows?.() ?? Buffer.alloc(0)));
+  const lines = group.chunks.map((chunk) => chunk.newRows?.() ?? Buffer.alloc(0));
   const rows = group.chunks.reduce((sum, chunk) => sum + chunk.size, 0);
   const call = { signal, again: false, run: String(run.id), ticket: undefined, keep: async () => undefined };
   let again = false;
