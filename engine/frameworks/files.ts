@@ -10,7 +10,6 @@ import { compress, extensions } from '../files/compress.ts';
 import { encodeCsv } from '../files/csv.ts';
 import { compileName, type FileName } from '../files/name.ts';
 import { encodeNdjson } from '../files/ndjson.ts';
-import { encodeParquet } from '../files/parquet.ts';
 import type { RowValues } from '../mapping/mapper.ts';
 import { type FilesSettings, filesSettings } from '../model/files.ts';
 import type { Row } from '../personal/mask.ts';
@@ -213,23 +212,28 @@ class Part {
     return this.taken;
   }
 
-  private encoded(): AsyncIterable<Uint8Array> {
+  private async *encoded(): AsyncGenerator<Uint8Array> {
     const { format, delimiter, header, nulls, forSpreadsheets } = this.settings;
     switch (format) {
       case 'csv':
-        return encodeCsv(this.values(), this.columns, {
+        yield* encodeCsv(this.values(), this.columns, {
           delimiter,
           header,
           nullText: nulls,
           bom: forSpreadsheets,
           spreadsheet: forSpreadsheets,
         });
+        return;
       case 'ndjson':
-        return encodeNdjson(this.values(), this.columns);
-      case 'parquet':
-        return encodeParquet(this.values(), this.columns);
+        yield* encodeNdjson(this.values(), this.columns);
+        return;
+      case 'parquet': {
+        const { encodeParquet } = await import('../files/parquet.ts');
+        yield* encodeParquet(this.values(), this.columns);
+        return;
+      }
       default:
-        return format satisfies never;
+        format satisfies never;
     }
   }
 

@@ -3,7 +3,7 @@ import type { Caller } from '../contracts/command.ts';
 import { ActivateError } from '../contracts/errors.ts';
 import type { Option } from '../contracts/form.ts';
 import type { Raw } from '../contracts/refs.ts';
-import { type Exposed, exposuresFile } from '../dbt/exposures.ts';
+import type { Exposed } from '../dbt/exposures.ts';
 import { hear } from '../dbt/hear.ts';
 import { modelAt, queryOf, referenceTo } from '../dbt/link.ts';
 import { readManifest } from '../dbt/manifest.ts';
@@ -160,6 +160,7 @@ async function exposures(
       exposed.push({ detail, model, owner: await ownerOf(parts, detail.sync.createdBy) });
     }
   }
+  const { exposuresFile } = await import('../dbt/exposures.ts');
   return exposuresFile(project.about?.project, exposed, parts.publicUrl);
 }
 

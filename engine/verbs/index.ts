@@ -9,7 +9,6 @@ import { cardVerbs } from './cards.ts';
 import { createGate } from './changes.ts';
 import { destinationVerbs, sourceVerbs } from './connections.ts';
 import { dbtVerbs } from './dbt.ts';
-import { documentVerbs } from './documents.ts';
 import { Examiner } from './examine.ts';
 import { mailVerbs } from './mails.ts';
 import type { VerbParts } from './parts.ts';
@@ -57,5 +56,15 @@ export function createServices(parts: VerbParts): Services {
       return new URL(`/form/${token}`, parts.publicUrl).href;
     },
   };
-  return { ...verbs, documents: documentVerbs(parts, verbs) };
+  // Loaded when somebody asks for it: a worker never does, and has its memory for rows.
+  const documents = async (): Promise<Services['documents']> =>
+    (await import('./documents.ts')).documentVerbs(parts, verbs);
+  return {
+    ...verbs,
+    documents: {
+      write: async (name) => (await documents()).write(name),
+      plan: async (text) => (await documents()).plan(text),
+      apply: async (text, by) => (await documents()).apply(text, by),
+    },
+  };
 }
