@@ -53,7 +53,7 @@ export const suppressions = defineCommand({
         return {
           kind: 'card',
           to: 'caller',
-          card: foundCard(found, open, caller),
+          card: foundCard(found, query.typed, open, caller),
           data: {
             total: found.total,
             suppressions: found.rows.map((one) => ({ ...one, address: shown(one.address, open) })),
@@ -114,14 +114,19 @@ function removedCard(removed: readonly Suppression[], caller: Caller) {
 
 function foundCard(
   { rows, total }: { readonly rows: readonly Suppression[]; readonly total: number },
+  typed: string,
   open: boolean,
   caller: Caller,
 ) {
-  const title = total === 0 ? 'No such address' : `${count(total, 'address', 'addresses')} not written to`;
+  const [none, meaning] =
+    typed === ''
+      ? ['Nobody is left out', 'Whoever a row names is written to.']
+      : ['No such address', 'None with this in it is left out: it is written to.'];
+  const title = total === 0 ? none : `${count(total, 'address', 'addresses')} not written to`;
   return {
     title,
     blocks: [
-      ...(total === 0 ? [text('Whoever a row names is written to.')] : []),
+      ...(total === 0 ? [text(meaning)] : []),
       ...rows.map(
         ({ address, list, reason, note, since }): Block =>
           text(

@@ -399,7 +399,8 @@ describe('suppressions', () => {
     expect(cardOf(await dispatch.typed('suppressions ann@northwind.example do=remove', origin)).title).toBe(
       'Written to again',
     );
-    expect(cardOf(await dispatch.typed('suppressions', origin)).title).toBe('No such address');
+    expect(cardOf(await dispatch.typed('suppressions ann', origin)).title).toBe('No such address');
+    expect(cardOf(await dispatch.typed('suppressions', origin)).title).toBe('Nobody is left out');
   });
 
   it('takes many, as CSV and as a query, and says what is none', async () => {

@@ -138,11 +138,13 @@ class Composer {
   /** With the list open Enter completes; a line that says it all already is sent, and `/activate` alone is one. */
   enter(open) {
     const line = this.area.value.trim().toLowerCase();
-    const whole = [
-      `/activate ${this.options[this.at]?.value ?? ''}`,
+    // Until somebody moves in the list, any name that is typed out is one, were it the beginning of a longer one.
+    const whole = this.at === 0 ? this.options : [this.options[this.at]];
+    const lines = [
       ...(this.at === 0 ? ['/activate'] : []),
+      ...whole.map(({ value }) => `/activate ${value}`),
     ];
-    if (open && !whole.includes(line)) {
+    if (open && !lines.includes(line)) {
       this.choose(this.at);
     } else {
       void this.submit();

@@ -336,6 +336,16 @@ describe.skipIf(noBrowser !== undefined)(
       opened = opened.map((one) => ({ ...one, heard: one.heard.filter((line) => !line.includes('404')) }));
     });
 
+    it('sends a name that is typed out, although a longer one begins with it', async () => {
+      const ada = await visit('ada');
+      await composer(ada).fill('/activate report');
+      await ada.getByRole('option').nth(1).waitFor();
+      await composer(ada).press('Enter');
+
+      await ada.locator('#main .card').first().waitFor();
+      expect(await composer(ada).inputValue()).toBe('');
+    });
+
     it('says that it works on something that takes long', async () => {
       let finish = (): void => undefined;
       dispatch.slow = new Promise((resolve) => {

@@ -7,6 +7,7 @@ const commands = [
   { value: 'new-alert', label: 'new-alert', hint: 'Tell somebody when a row appears.' },
   { value: 'new-source', label: 'new-source', hint: 'Connect a warehouse.' },
   { value: 'list', label: 'list', hint: 'Show all alerts and when they run next.' },
+  { value: 'reports', label: 'reports', hint: 'Show which reports there are.' },
   { value: 'report', label: 'report', hint: 'Show how the last runs went.' },
   { value: 'help', label: 'help', hint: 'Explain what can be typed here.' },
 ];
