@@ -314,7 +314,7 @@ function preview(kind: SyncKind): Step<Services> {
             describeSchedule(draft.schedule),
             '.',
           ),
-          context('The first of them, as they would be sent:'),
+          context(`Tried with the first ${finding.sample.rows.length}, nothing is sent:`),
           ...dryRunBlocks(rehearsed, { first: 1 }),
           ...(next.length === 0 ? [] : [context(`Next runs: ${next.join(' · ')}`)]),
           ...[...finding.warnings, ...warnings].map((warning) => text('⚠️ ', warning)),

@@ -426,6 +426,14 @@ describe('suppressions', () => {
     expect(JSON.stringify(cardOf(byQuery))).toContain('2 were there already');
   });
 
+  it('asks for them without a word of blame where nothing was given', async () => {
+    expect(await dispatch.typed('suppress', origin)).toMatchObject({ kind: 'form', form: { errors: {} } });
+    expect(await dispatch.typed('suppress list=product-news source=warehouse', origin)).toMatchObject({
+      kind: 'form',
+      form: { errors: { addresses: 'Give addresses, or a query.' } },
+    });
+  });
+
   it('says what is wrong with an address', async () => {
     const reply = await dispatch.typed('suppressions nobody do=remove', origin);
 
