@@ -109,6 +109,7 @@ export function findingBlocks(finding: Finding): readonly Block[] {
     ),
     tableBlock(finding.sample, finding.rows),
     context(finding.columns.map((column) => `${column.name} ${column.native}`).join(' · ')),
+    ...(finding.cost === undefined ? [] : [context(finding.cost)]),
     ...finding.warnings.map((warning) => text('⚠️ ', warning)),
   ];
 }

@@ -145,6 +145,8 @@ export interface Finding {
   readonly sample: Table;
   readonly rows: number;
   readonly suggestedKey: readonly string[];
+  /** What a run of the query costs, as a sentence, where the warehouse bills by it. */
+  readonly cost: string | undefined;
   /** Sentences about duplicate or missing keys and the like. */
   readonly warnings: readonly string[];
 }

@@ -138,7 +138,7 @@ function tooMuch({ login, estimate }: Asked): Sentence {
 }
 
 /** In decimal units, to three digits. */
-function sizeOf(bytes: number): string {
+export function sizeOf(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
   return `${Number((bytes / 1000 ** power).toPrecision(3)).toLocaleString('en')} ${units[power]}`;

@@ -15,6 +15,7 @@ import { allRows, linesOf } from '../../engine/contracts/statements.ts';
 import { readColumns } from '../../engine/contracts/wrap.ts';
 import { describeQuery, primaryKeyOf, selectAll, tablesBy } from './catalog.ts';
 import { config, loginOf } from './config.ts';
+import { sizeOf } from './errors.ts';
 import { vendor } from './job.ts';
 import { warningsOf } from './rights.ts';
 import { scratchOf } from './scratch.ts';
@@ -82,6 +83,13 @@ function sourceOf(session: Session, scratch: Scratch | undefined): Source {
       const { columns, tables } = await describeQuery(session, sql, limits);
       const primary = await primaryKeyOf(session, tables, columns, limits);
       return guessKey(await sample(session, sql, columns, sampleRows, limits), primary);
+    },
+    costOf: async (sql, limits) => {
+      const { estimate } = await session.prove(sql, limits);
+      const allowed = sizeOf(session.login.mostBytes);
+      return estimate === undefined
+        ? undefined
+        : `Each run scans up to ${sizeOf(estimate)}, by which BigQuery bills. This connection allows ${allowed} a query.`;
     },
     read: (query, limits) => read(session, query, limits),
     scratch,

@@ -59,6 +59,11 @@ export interface Source {
   count(sql: string, limits: Limits): Promise<number>;
   /** The columns that together look most like a key (a primary key, or one unique in a sample); empty when none do. */
   suggestKey(sql: string, limits: Limits): Promise<readonly string[]>;
+  /**
+   * What one run of a query costs, as a sentence for whoever is about to have it run for ever: where the warehouse bills
+   * by the query, and says beforehand and for nothing how much it would be.
+   */
+  costOf?(sql: string, limits: Limits): Promise<string | undefined>;
   /** Reads all rows in key order. Begins at once; breaking off the iteration cancels the query in the warehouse. */
   read(query: Query, limits: Limits): Promise<Reading>;
   /** A place in the warehouse that is ours to write, where the connection names one. */

@@ -106,13 +106,14 @@ function nameOf(asked: Asked, key: readonly string[] | undefined): string {
 
 async function look({ source, sql }: Asked): Promise<Finding> {
   const columns = await source.describe(sql, askLimits);
-  const [sample, rows, suggestedKey] = await Promise.all([
+  const [sample, rows, suggestedKey, cost] = await Promise.all([
     source.preview(sql, sampleRows, askLimits),
     source.count(sql, askLimits),
     source.suggestKey(sql, askLimits),
+    source.costOf?.(sql, askLimits),
   ]);
   const warnings = rows === 0 ? ['The query gives no rows just now. That is fine if rows appear later.'] : [];
-  return { columns, sample, rows, suggestedKey, warnings };
+  return { columns, sample, rows, suggestedKey, cost, warnings };
 }
 
 /** Sentences about rows that a key would leave out. Left unsaid when the question takes too long. */

@@ -656,6 +656,15 @@ describe('bigquery: what a query costs', () => {
     expect(jobs()).toEqual([]);
   });
 
+  it('is said beforehand, for nothing', async () => {
+    script({ bytes: 3_210_000_000 });
+
+    expect(await source.costOf?.(sql, limits)).toBe(
+      'Each run scans up to 3.21 GB, by which BigQuery bills. This connection allows 10 GB a query.',
+    );
+    expect(jobs()).toEqual([]);
+  });
+
   it('goes by the limit of the connection', async () => {
     await connect({ gigabytes: '0.5' });
     script({ bytes: 600_000_000 });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { findingBlocks } from '../../../commands/alert-steps.ts';
 import { connectors } from '../../../connectors/index.ts';
 import { Connections } from '../../../engine/connections.ts';
+import type { Connector } from '../../../engine/contracts/connector.ts';
 import { createHttp } from '../../../engine/http.ts';
 import { createVault } from '../../../engine/secrets.ts';
 import { Examiner } from '../../../engine/verbs/examine.ts';
@@ -8,6 +10,23 @@ import { startApp, type TestApp } from '../../support/app.ts';
 import { silentLog } from '../../support/log.ts';
 
 const sql = 'select id, name from accounts';
+
+/** The very connectors, but each source knows what a query costs. */
+const real: readonly Connector[] = connectors;
+const priced = real.map(
+  (one): Connector => ({
+    ...one,
+    open: async (values, context) => {
+      const opened = await one.open(values, context);
+      return opened.source === undefined
+        ? opened
+        : {
+            ...opened,
+            source: { ...opened.source, costOf: async (asked) => `It costs ${asked.length} cents.` },
+          };
+    },
+  }),
+);
 
 describe('what was found out about a query', () => {
   let t: TestApp;
@@ -17,7 +36,7 @@ describe('what was found out about a query', () => {
   beforeAll(async () => {
     t = await startApp({ worker: false });
     connections = new Connections({
-      connectors,
+      connectors: priced,
       vault: createVault('k'.repeat(32)),
       httpFor: () => createHttp({ hosts: [], log: silentLog }),
       now: () => now,
@@ -38,6 +57,13 @@ describe('what was found out about a query', () => {
   const rows = async (): Promise<number> => (await examiner.recall('warehouse', sql, undefined)).rows;
   const names = async (): Promise<readonly string[]> =>
     (await examiner.columns('warehouse', sql)).map((column) => column.name);
+
+  it('says what a run costs, where the warehouse knows', async () => {
+    const found = await examiner.examine('warehouse', sql, undefined);
+
+    expect(found.cost).toBe(`It costs ${sql.length} cents.`);
+    expect(JSON.stringify(findingBlocks(found))).toContain(found.cost);
+  });
 
   it('is kept for a minute, and then found out anew', async () => {
     expect((await examiner.examine('warehouse', sql, undefined)).rows).toBe(2);
