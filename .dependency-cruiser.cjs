@@ -35,7 +35,7 @@ module.exports = {
       name: 'connectors-are-strangers',
       severity: 'error',
       from: { path: '^connectors/([^/.]+)', pathNot: '^connectors/index\\.ts$' },
-      to: { path: '^connectors/', pathNot: '^connectors/$1' },
+      to: { path: '^connectors/', pathNot: '^connectors/($1|shared/)' },
     },
     {
       name: 'commands-know-engine-only',

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
-import { optionsWith } from '../../engine/contracts/named.ts';
-import { nothingOn } from '../../engine/contracts/thrown.ts';
+import { keptAsSeen, type Seen } from '../shared/kept.ts';
+import { optionsWith } from '../shared/named.ts';
+import { nothingOn } from '../shared/thrown.ts';
 import type { Client } from './client.ts';
 
 /** A list with its properties. */

@@ -8,7 +8,7 @@ import {
   type HttpRequest,
   withToken,
 } from '../../engine/contracts/http.ts';
-import { readOr } from '../../engine/contracts/json.ts';
+import { readOr } from '../shared/json.ts';
 import type { Login } from './config.ts';
 import { failureOf } from './errors.ts';
 

@@ -2,8 +2,8 @@ import { type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto'
 import type { ActivateError } from '../../engine/contracts/errors.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
 import type { HttpRequest } from '../../engine/contracts/http.ts';
-import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
-import { privateKeyIn } from '../../engine/contracts/oauth.ts';
+import { invalidIn, webAddress } from '../shared/login.ts';
+import { privateKeyIn } from '../shared/oauth.ts';
 
 export const config = {
   workspace: field.text({

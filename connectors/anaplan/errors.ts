@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs } from '../shared/json.ts';
 
 const problemShape = z.object({ status: z.object({ message: z.string().catch('') }).catch({ message: '' }) });
 

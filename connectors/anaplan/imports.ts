@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { Call, Item, ObjectBatch, Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
-import { nothingOn } from '../../engine/contracts/thrown.ts';
-import { untilKnown } from '../../engine/contracts/wait.ts';
+import { nothingOn } from '../shared/thrown.ts';
+import { untilKnown } from '../shared/wait.ts';
 import type { ImportKind } from './catalog.ts';
 import type { Client } from './client.ts';
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Connection, defineConnector } from '../../engine/contracts/connector.ts';
 import type { Call, ObjectBatch, Objects, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
+import { hasCode, nothingOn } from '../shared/thrown.ts';
 import { type Catalog, openCatalog, specsOf } from './catalog.ts';
 import { writeCells } from './cells.ts';
 import { api, type Client, openClient } from './client.ts';

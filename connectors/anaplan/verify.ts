@@ -1,5 +1,5 @@
 import type { ObjectBatch } from '../../engine/contracts/destination.ts';
-import { invalidMatch } from '../../engine/contracts/login.ts';
+import { invalidMatch } from '../shared/login.ts';
 import {
   byCode,
   dimensionsOf,

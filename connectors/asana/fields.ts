@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { chosen, namesIn } from '../../engine/contracts/choices.ts';
 import type { FieldSpec, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { chosen, namesIn } from '../shared/choices.ts';
 
 /** A custom field as Asana describes it, at a project and at a task alike. */
 export const customField = z.object({

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { NewFile, StoredFile } from '../../engine/contracts/destination.ts';
-import type { Committed } from '../../engine/contracts/files.ts';
 import type { Http, HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
+import type { Committed } from '../shared/files.ts';
 import type { Login } from './config.ts';
 import { explain, wordOf } from './errors.ts';
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Call, NewFile, StoredFile } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { exists, settled } from '../../engine/contracts/files.ts';
-import { piecesOf } from '../../engine/contracts/pieces.ts';
-import { stoppable } from '../../engine/contracts/signal.ts';
+import { exists, settled } from '../shared/files.ts';
+import { piecesOf } from '../shared/pieces.ts';
+import { stoppable } from '../shared/signal.ts';
 import type { Store } from './store.ts';
 
 /** Of this size 50,000 blocks come to 390 GiB. */

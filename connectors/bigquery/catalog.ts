@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { KeyPart } from '../../engine/contracts/key-guess.ts';
 import type { Column, Limits } from '../../engine/contracts/source.ts';
-import { bestMatches, type Listed } from '../../engine/contracts/table-list.ts';
-import { distinct } from '../../engine/contracts/wrap.ts';
+import type { KeyPart } from '../shared/key-guess.ts';
+import { bestMatches, type Listed } from '../shared/table-list.ts';
+import { distinct } from '../shared/wrap.ts';
 import type { Proof, Session, TableReference } from './session.ts';
 import { columnOf, quoted } from './text.ts';
 

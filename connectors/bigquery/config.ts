@@ -1,8 +1,8 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { type ServiceAccount, serviceAccountGrant, serviceAccountIn } from '../../engine/contracts/google.ts';
-import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
-import type { Grant } from '../../engine/contracts/oauth.ts';
-import { scratchFields } from '../../engine/contracts/scratch.ts';
+import { type ServiceAccount, serviceAccountGrant, serviceAccountIn } from '../shared/google.ts';
+import { invalidIn, webAddress } from '../shared/login.ts';
+import type { Grant } from '../shared/oauth.ts';
+import { scratchFields } from '../shared/scratch.ts';
 
 const defaultGigabytes = 10;
 

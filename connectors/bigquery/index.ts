@@ -1,7 +1,5 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
-import type { Wrapped } from '../../engine/contracts/reader.ts';
 import type {
   Column,
   Limits,
@@ -11,8 +9,10 @@ import type {
   Source,
   Table,
 } from '../../engine/contracts/source.ts';
-import { allRows, linesOf } from '../../engine/contracts/statements.ts';
-import { readColumns } from '../../engine/contracts/wrap.ts';
+import { guessKey, sampleRows } from '../shared/key-guess.ts';
+import type { Wrapped } from '../shared/reader.ts';
+import { allRows, linesOf } from '../shared/statements.ts';
+import { readColumns } from '../shared/wrap.ts';
 import { describeQuery, primaryKeyOf, selectAll, tablesBy } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { sizeOf } from './errors.ts';

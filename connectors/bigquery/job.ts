@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { ActivateError } from '../../engine/contracts/errors.ts';
 import type { HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
-import { orAborted } from '../../engine/contracts/signal.ts';
 import type { Column } from '../../engine/contracts/source.ts';
+import { orAborted } from '../shared/signal.ts';
 import {
   bodyOf,
   type Result,
@@ -11,7 +11,7 @@ import {
   type Standing,
   type Statement,
   shortOf,
-} from '../../engine/contracts/statements.ts';
+} from '../shared/statements.ts';
 import type { Login } from './config.ts';
 import { type Asked, explain, refusalIn } from './errors.ts';
 

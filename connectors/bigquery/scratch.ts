@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { choiceOf, type ScratchValues } from '../../engine/contracts/scratch.ts';
 import type { Limits, Scratch } from '../../engine/contracts/source.ts';
+import { choiceOf, type ScratchValues } from '../shared/scratch.ts';
 import type { Dataset, Login } from './config.ts';
 import { explain } from './errors.ts';
 import { read } from './job.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import type { Outcome, Value } from '../../engine/contracts/destination.ts';
 import type { HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
-import { readOr } from '../../engine/contracts/json.ts';
+import { readOr } from '../shared/json.ts';
 import type { Login } from './config.ts';
 import { errorIn, outcomesOf, type Tracked } from './results.ts';
 

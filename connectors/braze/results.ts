@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs } from '../shared/json.ts';
 
 /** An object of a request to `/users/track`, and the list of the request that it belongs to. */
 export interface Tracked {

@@ -1,7 +1,7 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
-import { choiceOf, scratchFields } from '../../engine/contracts/scratch.ts';
 import type { PlannerChoice } from '../../engine/contracts/source.ts';
+import { invalidIn, webAddress } from '../shared/login.ts';
+import { choiceOf, scratchFields } from '../shared/scratch.ts';
 import { namesOf } from './names.ts';
 
 /** What a connection needs: a workspace, one of two ways to sign in, and where to look. */

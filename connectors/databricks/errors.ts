@@ -1,8 +1,8 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
-import { timedOut } from '../../engine/contracts/statements.ts';
-import { inTheirLines } from '../../engine/contracts/wrap.ts';
+import { timedOut } from '../shared/statements.ts';
+import { inTheirLines } from '../shared/wrap.ts';
 import { invalid, type Login } from './config.ts';
 
 export const vendor = 'Databricks';

@@ -1,6 +1,6 @@
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Http, HttpAnswer } from '../../engine/contracts/http.ts';
-import { bodyOf, type Result, type Rows, shortOf } from '../../engine/contracts/statements.ts';
+import { bodyOf, type Result, type Rows, shortOf } from '../shared/statements.ts';
 import { vendor } from './errors.ts';
 import { columnOf } from './text.ts';
 

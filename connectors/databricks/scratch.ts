@@ -1,6 +1,6 @@
-import { isAllowed } from '../../engine/contracts/scratch.ts';
 import type { Limits, Scratch } from '../../engine/contracts/source.ts';
-import { finished } from '../../engine/contracts/statements.ts';
+import { isAllowed } from '../shared/scratch.ts';
+import { finished } from '../shared/statements.ts';
 import type { Planner } from './config.ts';
 import { quoted, written } from './names.ts';
 import type { Session } from './session.ts';

@@ -10,7 +10,7 @@ import {
   type Standing,
   type Statement,
   shortOf,
-} from '../../engine/contracts/statements.ts';
+} from '../shared/statements.ts';
 import type { Login } from './config.ts';
 import { explain, type Failure, notTaken, refusal, vendor } from './errors.ts';
 import { type Chunk, type Manifest, resultOf, type Ways } from './results.ts';

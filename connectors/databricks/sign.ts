@@ -1,5 +1,5 @@
 import { type Http, withToken } from '../../engine/contracts/http.ts';
-import { grantedToken } from '../../engine/contracts/oauth.ts';
+import { grantedToken } from '../shared/oauth.ts';
 import type { Login } from './config.ts';
 import { vendor } from './errors.ts';
 

@@ -1,10 +1,10 @@
 import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { type KeyPart, sampleRows } from '../../engine/contracts/key-guess.ts';
 import { quoted } from '../../engine/contracts/names.ts';
 import type { Column, Query, Table } from '../../engine/contracts/source.ts';
-import type { Listed } from '../../engine/contracts/table-list.ts';
-import { around, distinct, readColumns } from '../../engine/contracts/wrap.ts';
+import { type KeyPart, sampleRows } from '../shared/key-guess.ts';
+import type { Listed } from '../shared/table-list.ts';
+import { around, distinct, readColumns } from '../shared/wrap.ts';
 import { Broken, failureOf, placed } from './failure.ts';
 import { isSame, literal, plain } from './names.ts';
 import type { Place } from './place.ts';

@@ -1,6 +1,6 @@
-import { placeAfter, secondsOf } from '../../engine/contracts/database-errors.ts';
 import { ActivateError, ERRORS, type ErrorCode } from '../../engine/contracts/errors.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
+import { placeAfter, secondsOf } from '../shared/database-errors.ts';
 import type { Settings } from './config.ts';
 import type { Failure } from './wire.ts';
 

@@ -1,8 +1,8 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
-import { guessKey } from '../../engine/contracts/key-guess.ts';
 import { selectAll } from '../../engine/contracts/names.ts';
 import type { Limits, Source } from '../../engine/contracts/source.ts';
-import { bestMatches } from '../../engine/contracts/table-list.ts';
+import { guessKey } from '../shared/key-guess.ts';
+import { bestMatches } from '../shared/table-list.ts';
 import { config, settingsOf } from './config.ts';
 import { createSession, type Session } from './session.ts';
 

@@ -1,5 +1,5 @@
-import { piecesOf } from '../../engine/contracts/reader.ts';
 import type { Limits, Query, Reading } from '../../engine/contracts/source.ts';
+import { piecesOf } from '../shared/reader.ts';
 import type { Settings } from './config.ts';
 import { type Asked, explain } from './errors.ts';
 import { type Call, type Host, startHost } from './host.ts';

@@ -1,6 +1,6 @@
-import type { KeyPart } from '../../engine/contracts/key-guess.ts';
 import type { Column, KeyOrder, Query, Table } from '../../engine/contracts/source.ts';
-import type { Listed } from '../../engine/contracts/table-list.ts';
+import type { KeyPart } from '../shared/key-guess.ts';
+import type { Listed } from '../shared/table-list.ts';
 import type { Place } from './place.ts';
 
 // What goes between this process and the one that DuckDB runs in.

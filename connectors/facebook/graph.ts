@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import type { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs, readOr } from '../../engine/contracts/json.ts';
-import { errorFor, type Meaning } from '../../engine/contracts/meanings.ts';
+import { jsonAs, readOr } from '../shared/json.ts';
+import { errorFor, type Meaning } from '../shared/meanings.ts';
 import type { Login } from './config.ts';
 
 /** Of the Graph API and the Marketing API. */

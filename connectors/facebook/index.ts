@@ -4,7 +4,7 @@ import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { saying, theirWords } from '../../engine/contracts/http.ts';
-import { nearest, optionOf } from '../../engine/contracts/named.ts';
+import { nearest, optionOf } from '../shared/named.ts';
 import { config, loginOf } from './config.ts';
 import { bodyOf, type Graph, openGraph, read, version } from './graph.ts';
 

@@ -2,7 +2,7 @@ import { link, lstat, mkdir, open, realpath, rename, rm } from 'node:fs/promises
 import { basename, dirname, join } from 'node:path';
 import type { Call, NewFile, StoredFile } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { stoppable } from '../../engine/contracts/signal.ts';
+import { stoppable } from '../shared/signal.ts';
 import { invalid, isWithin, type Settings } from './config.ts';
 import { isSystemError, told } from './errors.ts';
 

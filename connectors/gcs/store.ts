@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { NewFile, StoredFile } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Committed } from '../../engine/contracts/files.ts';
 import type { Http, HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
+import type { Committed } from '../shared/files.ts';
 import type { Login } from './config.ts';
 import { explain } from './errors.ts';
 import { signedHeaders } from './sign.ts';

@@ -1,7 +1,7 @@
 import type { Call, NewFile, StoredFile } from '../../engine/contracts/destination.ts';
-import { exists, settled } from '../../engine/contracts/files.ts';
-import { piecesOf } from '../../engine/contracts/pieces.ts';
-import { stoppable } from '../../engine/contracts/signal.ts';
+import { exists, settled } from '../shared/files.ts';
+import { piecesOf } from '../shared/pieces.ts';
+import { stoppable } from '../shared/signal.ts';
 import type { Store } from './store.ts';
 
 /** A multiple of 256 KiB. Two of them are in memory: the one that is sent, and the one after it. */

@@ -1,5 +1,5 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidAt, webAddress } from '../../engine/contracts/login.ts';
+import { invalidAt, webAddress } from '../shared/login.ts';
 import { type Grant, grantOf } from './sign-in.ts';
 
 export const config = {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type HttpAnswer, errorOf as plainErrorOf, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
-import { errorFor, type Meaning } from '../../engine/contracts/meanings.ts';
+import { jsonAs } from '../shared/json.ts';
+import { errorFor, type Meaning } from '../shared/meanings.ts';
 
 /** An error of a Google interface, as much of it as is gone by. */
 export interface Refusal {

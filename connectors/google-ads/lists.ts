@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { nearest } from '../../engine/contracts/named.ts';
+import { nearest } from '../shared/named.ts';
 import { type Api, bodyOf, read } from './api.ts';
 import type { Kind, NewLists } from './config.ts';
 

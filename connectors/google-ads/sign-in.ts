@@ -1,6 +1,6 @@
-import { serviceAccountGrant, serviceAccountIn } from '../../engine/contracts/google.ts';
-import { invalidAt } from '../../engine/contracts/login.ts';
-import type { Grant as Asked } from '../../engine/contracts/oauth.ts';
+import { serviceAccountGrant, serviceAccountIn } from '../shared/google.ts';
+import { invalidAt } from '../shared/login.ts';
+import type { Grant as Asked } from '../shared/oauth.ts';
 
 /** What to ask for a token with, at this time. */
 export type Grant = (now: Date) => Asked;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Call, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
-import { endOfJob, openTicket, spent } from '../../engine/contracts/tickets.ts';
+import { endOfJob, openTicket, spent } from '../shared/tickets.ts';
 import { type Api, bodyOf, read } from './api.ts';
 
 /** People that are put on a list or taken off it by one request. Each is at a place of the batch. */

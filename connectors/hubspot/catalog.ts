@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType, ObjectBatch } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
-import { invalidMatch } from '../../engine/contracts/login.ts';
-import { optionsWith } from '../../engine/contracts/named.ts';
-import { nothingOn } from '../../engine/contracts/thrown.ts';
+import { keptAsSeen, type Seen } from '../shared/kept.ts';
+import { invalidMatch } from '../shared/login.ts';
+import { optionsWith } from '../shared/named.ts';
+import { nothingOn } from '../shared/thrown.ts';
 import type { Client } from './client.ts';
 
 const propertyShape = z.object({

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import type { HttpAnswer, HttpRequest } from '../../engine/contracts/http.ts';
-import { readOr } from '../../engine/contracts/json.ts';
+import { readOr } from '../shared/json.ts';
 import type { Login } from './config.ts';
 import { failureOf } from './errors.ts';
 

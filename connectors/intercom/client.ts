@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, type HttpRequest, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs, readOr } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../shared/json.ts';
 import type { Login } from './config.ts';
 
 /** Sent with each call: without it the default of the workspace decides what answers look like. */

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType, ObjectBatch, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
-import { invalidMatch } from '../../engine/contracts/login.ts';
-import { optionsWith } from '../../engine/contracts/named.ts';
+import { keptAsSeen, type Seen } from '../shared/kept.ts';
+import { invalidMatch } from '../shared/login.ts';
+import { optionsWith } from '../shared/named.ts';
 import type { Client } from './client.ts';
 
 /** A kind of record, with the fields that can be written. */

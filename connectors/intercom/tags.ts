@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Audiences, Call, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { optionOf } from '../../engine/contracts/named.ts';
+import { optionOf } from '../shared/named.ts';
 import { type Client, read } from './client.ts';
 import { contactsBy, search } from './contacts.ts';
 

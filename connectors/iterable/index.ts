@@ -11,7 +11,7 @@ import type {
   Outcome,
 } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { sendGood } from '../../engine/contracts/outcomes.ts';
+import { sendGood } from '../shared/outcomes.ts';
 import { api, type Client, openClient } from './client.ts';
 import { config, type Identifier, loginOf, type Who } from './config.ts';
 import { erase } from './erase.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs } from '../shared/json.ts';
 import type { Identifier, Who } from './config.ts';
 
 const names = z.array(z.string()).nullish();

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import type { HttpRequest } from '../../engine/contracts/http.ts';
-import { keptForAMinute } from '../../engine/contracts/kept.ts';
-import { hasCode } from '../../engine/contracts/thrown.ts';
+import { keptForAMinute } from '../shared/kept.ts';
+import { hasCode } from '../shared/thrown.ts';
 import { type Flavor, invalid, type Settings } from './config.ts';
 import { read, refusalOf } from './errors.ts';
 

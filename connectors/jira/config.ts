@@ -1,6 +1,6 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn } from '../../engine/contracts/login.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn } from '../shared/login.ts';
 
 const flavors = { cloud: 'Jira Cloud', dc: 'Jira Data Center' } as const;
 export type Flavor = keyof typeof flavors;

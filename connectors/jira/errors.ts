@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs, readOr } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../shared/json.ts';
 
 const body = z.object({
   errorMessages: z.array(z.string()).default([]),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { chosen, namesIn } from '../../engine/contracts/choices.ts';
 import type { FieldSpec, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { chosen, namesIn } from '../shared/choices.ts';
 import type { Flavor } from './config.ts';
 import { richText } from './text.ts';
 

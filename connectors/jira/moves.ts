@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { TaskState } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { hasCode } from '../../engine/contracts/thrown.ts';
+import { hasCode } from '../shared/thrown.ts';
 import type { Jira } from './client.ts';
 import { read } from './errors.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { nothingOn } from '../../engine/contracts/thrown.ts';
+import { nothingOn } from '../shared/thrown.ts';
 import type { Jira } from './client.ts';
 import { read } from './errors.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { NewTask, TaskRef } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
+import { hasCode, nothingOn } from '../shared/thrown.ts';
 import type { Jira } from './client.ts';
 import type { Flavor } from './config.ts';
 import { read } from './errors.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { FieldSpec } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
+import { hasCode, nothingOn } from '../shared/thrown.ts';
 import { invalid } from './config.ts';
 import type { Endpoint } from './endpoint.ts';
 

@@ -1,6 +1,6 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
-import type { Grant } from '../../engine/contracts/oauth.ts';
+import { invalidIn, webAddress } from '../shared/login.ts';
+import type { Grant } from '../shared/oauth.ts';
 
 export const config = {
   account: field.text({

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
-import { errorFor, type Meaning } from '../../engine/contracts/meanings.ts';
+import { jsonAs } from '../shared/json.ts';
+import { errorFor, type Meaning } from '../shared/meanings.ts';
 
 /** Something that went wrong, by Microsoft's number and name of it. */
 export const problem = z.object({

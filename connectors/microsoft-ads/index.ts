@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { type Named, nearest, optionOf } from '../../engine/contracts/named.ts';
+import { type Named, nearest, optionOf } from '../shared/named.ts';
 import { type Api, openApi, version } from './api.ts';
 import { config, loginOf } from './config.ts';
 import { type Problem, problem, wholeRefusalOf, wordsOf } from './errors.ts';

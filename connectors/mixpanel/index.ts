@@ -1,7 +1,7 @@
 import { type ConnectorContext, defineConnector } from '../../engine/contracts/connector.ts';
 import type { Event, Events, Outcome, Value } from '../../engine/contracts/destination.ts';
 import type { HttpAnswer } from '../../engine/contracts/http.ts';
-import { sendGood } from '../../engine/contracts/outcomes.ts';
+import { sendGood } from '../shared/outcomes.ts';
 import { config, type Login, loginOf } from './config.ts';
 import { mustKnowUs, outcomesOf } from './results.ts';
 

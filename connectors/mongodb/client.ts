@@ -1,5 +1,5 @@
 import type { Collection, Db, Document, MongoClient, MongoClientOptions } from 'mongodb';
-import { orAborted } from '../../engine/contracts/signal.ts';
+import { orAborted } from '../shared/signal.ts';
 import type { Login } from './config.ts';
 import { explain } from './errors.ts';
 

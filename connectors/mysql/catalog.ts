@@ -1,10 +1,10 @@
 import type { FieldPacket } from 'mysql2';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { guessKey, type KeyPart, sampleRows } from '../../engine/contracts/key-guess.ts';
-import type { Wrapped } from '../../engine/contracts/reader.ts';
 import type { Query, Table } from '../../engine/contracts/source.ts';
 import { withoutSemicolon } from '../../engine/contracts/sql.ts';
-import { columnNamed, distinct, watermarkOf } from '../../engine/contracts/wrap.ts';
+import { guessKey, type KeyPart, sampleRows } from '../shared/key-guess.ts';
+import type { Wrapped } from '../shared/reader.ts';
+import { columnNamed, distinct, watermarkOf } from '../shared/wrap.ts';
 import { columnOf, type QueryColumn } from './columns.ts';
 import type { Reader } from './reader.ts';
 import { identifierOf, namesOf, quoted, system, titleOf } from './table.ts';

@@ -1,11 +1,11 @@
+import type { Values } from '../../engine/contracts/form.ts';
 import {
   type AddressKind,
   addressFields,
   type DatabaseLogin,
   databaseLoginOf,
   type Tls,
-} from '../../engine/contracts/database-login.ts';
-import type { Values } from '../../engine/contracts/form.ts';
+} from '../shared/database-login.ts';
 
 const kind: AddressKind = {
   name: 'MySQL or MariaDB',

@@ -1,12 +1,12 @@
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { Limits } from '../../engine/contracts/source.ts';
 import {
   errorOf,
   type NetworkAdvice,
   ofNetwork,
   type Sentence,
   secondsOf,
-} from '../../engine/contracts/database-errors.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Limits } from '../../engine/contracts/source.ts';
+} from '../shared/database-errors.ts';
 import type { Login } from './config.ts';
 
 /** What `mysql2` throws. */

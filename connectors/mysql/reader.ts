@@ -1,8 +1,8 @@
 import type { FieldPacket } from 'mysql2';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { readWith, silenceAfter, type Wrapped, written } from '../../engine/contracts/reader.ts';
-import { orAborted } from '../../engine/contracts/signal.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
+import { readWith, silenceAfter, type Wrapped, written } from '../shared/reader.ts';
+import { orAborted } from '../shared/signal.ts';
 import type { Login } from './config.ts';
 import { explainReading } from './errors.ts';
 import { RowsOut } from './rows-out.ts';

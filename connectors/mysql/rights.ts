@@ -1,5 +1,5 @@
-import { inTheClear } from '../../engine/contracts/database-login.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { inTheClear } from '../shared/database-login.ts';
 import type { Login } from './config.ts';
 import type { Row } from './session.ts';
 

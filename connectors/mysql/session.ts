@@ -1,6 +1,6 @@
 import type { Pool, PoolConnection } from 'mysql2/promise';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { orAborted } from '../../engine/contracts/signal.ts';
+import { orAborted } from '../shared/signal.ts';
 import type { Login } from './config.ts';
 import { explain, type Failure, isOfServer } from './errors.ts';
 import { optionsOf } from './options.ts';

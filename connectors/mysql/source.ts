@@ -1,6 +1,6 @@
-import { piecesOf } from '../../engine/contracts/reader.ts';
 import type { Limits, Query, Source, Reading as SourceReading } from '../../engine/contracts/source.ts';
-import { readColumns } from '../../engine/contracts/wrap.ts';
+import { piecesOf } from '../shared/reader.ts';
+import { readColumns } from '../shared/wrap.ts';
 import {
   describeQuery,
   readableTables,

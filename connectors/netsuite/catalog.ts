@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { FieldSpec, FieldType, ObjectBatch, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
-import { invalidMatch } from '../../engine/contracts/login.ts';
+import { keptAsSeen, type Seen } from '../shared/kept.ts';
+import { invalidMatch } from '../shared/login.ts';
 import { type Client, read } from './client.ts';
 import { failureOf } from './errors.ts';
 

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { type HttpAnswer, type HttpRequest, withToken } from '../../engine/contracts/http.ts';
-import { readOr } from '../../engine/contracts/json.ts';
-import { grantedToken } from '../../engine/contracts/oauth.ts';
+import { readOr } from '../shared/json.ts';
+import { grantedToken } from '../shared/oauth.ts';
 import type { Login } from './config.ts';
 import { failureOf } from './errors.ts';
 

@@ -1,7 +1,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
-import { type Grant, privateKeyIn, type Signature, signedToken } from '../../engine/contracts/oauth.ts';
+import { invalidIn, webAddress } from '../shared/login.ts';
+import { type Grant, privateKeyIn, type Signature, signedToken } from '../shared/oauth.ts';
 
 export const config = {
   account: field.text({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs } from '../shared/json.ts';
 
 const detailShape = z.object({
   detail: z.string().catch(''),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { HttpAnswer } from '../../engine/contracts/http.ts';
-import { untilKnown } from '../../engine/contracts/wait.ts';
+import { untilKnown } from '../shared/wait.ts';
 import { read } from './client.ts';
 import { failureOf, isAboutRow, problemIn } from './errors.ts';
 import type { Work } from './work.ts';

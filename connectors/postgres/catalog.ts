@@ -1,7 +1,7 @@
-import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
-import type { PgRows } from '../../engine/contracts/postgres-protocol.ts';
 import type { Column } from '../../engine/contracts/source.ts';
-import { distinct } from '../../engine/contracts/wrap.ts';
+import { guessKey, sampleRows } from '../shared/key-guess.ts';
+import type { PgRows } from '../shared/postgres-protocol.ts';
+import { distinct } from '../shared/wrap.ts';
 import type { Reader } from './session.ts';
 
 const kinds: Readonly<Record<number, Column['type']>> = {

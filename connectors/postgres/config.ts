@@ -1,13 +1,13 @@
 import type { ClientConfig } from 'pg';
+import type { Values } from '../../engine/contracts/form.ts';
 import {
   type AddressKind,
   addressFields,
   type DatabaseLogin,
   databaseLoginOf,
   type Tls,
-} from '../../engine/contracts/database-login.ts';
-import type { Values } from '../../engine/contracts/form.ts';
-import { scratchFields } from '../../engine/contracts/scratch.ts';
+} from '../shared/database-login.ts';
+import { scratchFields } from '../shared/scratch.ts';
 
 const kind: AddressKind = {
   name: 'PostgreSQL',

@@ -1,3 +1,4 @@
+import { ActivateError } from '../../engine/contracts/errors.ts';
 import {
   errorOf,
   type NetworkAdvice,
@@ -6,9 +7,8 @@ import {
   type Sentence,
   secondsOf,
   without,
-} from '../../engine/contracts/database-errors.ts';
-import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { PgAsked } from '../../engine/contracts/postgres-protocol.ts';
+} from '../shared/database-errors.ts';
+import type { PgAsked } from '../shared/postgres-protocol.ts';
 import type { Login } from './config.ts';
 
 /** What `pg` throws. */

@@ -1,9 +1,9 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { quoted, selectAll } from '../../engine/contracts/names.ts';
-import { piecesOf } from '../../engine/contracts/reader.ts';
 import type { Column, Limits, Query, Reading, Source } from '../../engine/contracts/source.ts';
-import { readColumns } from '../../engine/contracts/wrap.ts';
+import { piecesOf } from '../shared/reader.ts';
+import { readColumns } from '../shared/wrap.ts';
 import { describeQuery, readableTables, suggestKey } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { objectsOf } from './objects.ts';

@@ -1,5 +1,5 @@
 import type { PartName } from '../../engine/contracts/connector.ts';
-import { inTheClear } from '../../engine/contracts/database-login.ts';
+import { inTheClear } from '../shared/database-login.ts';
 import type { Login } from './config.ts';
 import type { Reader } from './session.ts';
 

@@ -1,6 +1,6 @@
 import { quoted } from '../../engine/contracts/names.ts';
-import { choiceOf, ownSchema, type ScratchValues } from '../../engine/contracts/scratch.ts';
 import type { Column, KeyOrder, Limits, Scratch } from '../../engine/contracts/source.ts';
+import { choiceOf, ownSchema, type ScratchValues } from '../shared/scratch.ts';
 import { writesElsewhere } from './rights.ts';
 import type { Session } from './session.ts';
 

@@ -1,4 +1,5 @@
 import type { Client, PoolClient, PoolConfig } from 'pg';
+import type { Limits } from '../../engine/contracts/source.ts';
 import {
   beginTurn,
   executeWith,
@@ -7,9 +8,8 @@ import {
   type PgAsked,
   type PgReader,
   pooled,
-} from '../../engine/contracts/postgres-protocol.ts';
-import { readWith, type Wrapped, written } from '../../engine/contracts/reader.ts';
-import type { Limits } from '../../engine/contracts/source.ts';
+} from '../shared/postgres-protocol.ts';
+import { readWith, type Wrapped, written } from '../shared/reader.ts';
 import { clientConfig, type Login } from './config.ts';
 import { CopyOut } from './copy-out.ts';
 import { explain } from './errors.ts';

@@ -1,6 +1,6 @@
 import type { Client, Pool, PoolClient, QueryArrayConfig, QueryConfig, QueryResult } from 'pg';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { cancel, dropAfter } from '../../engine/contracts/postgres-protocol.ts';
+import { cancel, dropAfter } from '../shared/postgres-protocol.ts';
 import type { Login } from './config.ts';
 import { CopyIn } from './copy-in.ts';
 import { explain, type Failure } from './errors.ts';

@@ -1,8 +1,8 @@
 import type { ClientConfig } from 'pg';
-import { type DatabaseLogin, portField, tlsField, usualTls } from '../../engine/contracts/database-login.ts';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn } from '../../engine/contracts/login.ts';
-import { ownSchema, scratchFields } from '../../engine/contracts/scratch.ts';
+import { type DatabaseLogin, portField, tlsField, usualTls } from '../shared/database-login.ts';
+import { invalidIn } from '../shared/login.ts';
+import { ownSchema, scratchFields } from '../shared/scratch.ts';
 
 /** What a connection needs. */
 export const config = {

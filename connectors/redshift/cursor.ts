@@ -1,7 +1,7 @@
 import { lineText } from '../../engine/contracts/lines.ts';
-import type { PgRows } from '../../engine/contracts/postgres-protocol.ts';
-import { piecesOf, type Wrapped } from '../../engine/contracts/reader.ts';
 import type { Limits } from '../../engine/contracts/source.ts';
+import type { PgRows } from '../shared/postgres-protocol.ts';
+import { piecesOf, type Wrapped } from '../shared/reader.ts';
 import { isSingleNode } from './errors.ts';
 import { cursorName, type Reader, type Session } from './session.ts';
 

@@ -1,8 +1,6 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
 import { quoted, selectAll } from '../../engine/contracts/names.ts';
-import type { Wrapped } from '../../engine/contracts/reader.ts';
 import type {
   Column,
   Limits,
@@ -12,7 +10,9 @@ import type {
   Source,
   Table,
 } from '../../engine/contracts/source.ts';
-import { readColumns } from '../../engine/contracts/wrap.ts';
+import { guessKey, sampleRows } from '../shared/key-guess.ts';
+import type { Wrapped } from '../shared/reader.ts';
+import { readColumns } from '../shared/wrap.ts';
 import { describeQuery, primaryKeysOf, readableTables } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { linesOf } from './cursor.ts';

@@ -1,4 +1,4 @@
-import { inTheClear } from '../../engine/contracts/database-login.ts';
+import { inTheClear } from '../shared/database-login.ts';
 import { fullName, ofPeople } from './catalog.ts';
 import type { Login } from './config.ts';
 import type { Reader } from './session.ts';

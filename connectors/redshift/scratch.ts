@@ -1,6 +1,6 @@
 import { quoted } from '../../engine/contracts/names.ts';
-import { choiceOf, type ScratchValues } from '../../engine/contracts/scratch.ts';
 import type { Limits, Scratch } from '../../engine/contracts/source.ts';
+import { choiceOf, type ScratchValues } from '../shared/scratch.ts';
 import type { Session } from './session.ts';
 import { orderOf, textOf } from './text.ts';
 

@@ -1,7 +1,7 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { folderIn, invalidIn } from '../../engine/contracts/login.ts';
-import { isNear } from '../../engine/contracts/near.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
+import { folderIn, invalidIn } from '../shared/login.ts';
+import { isNear } from '../shared/near.ts';
 
 /** What a connection needs. */
 export const config = {

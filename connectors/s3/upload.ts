@@ -1,8 +1,8 @@
 import type { Call, NewFile, StoredFile } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { exists } from '../../engine/contracts/files.ts';
-import { piecesOf } from '../../engine/contracts/pieces.ts';
-import { stoppable } from '../../engine/contracts/signal.ts';
+import { exists } from '../shared/files.ts';
+import { piecesOf } from '../shared/pieces.ts';
+import { stoppable } from '../shared/signal.ts';
 import type { Login } from './config.ts';
 import { explain, Fault } from './errors.ts';
 import type { Found, Fresh, Part, Store } from './store.ts';

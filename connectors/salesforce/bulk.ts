@@ -3,7 +3,7 @@ import type { IngestJobV2 } from 'jsforce/lib/api/bulk2.js';
 import type { Call, Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError, asActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
-import { untilKnown } from '../../engine/contracts/wait.ts';
+import { untilKnown } from '../shared/wait.ts';
 import { bulkRefusalOf, outcomeOf } from './errors.ts';
 import type { Session } from './session.ts';
 import type { Send, Work } from './work.ts';

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn } from '../../engine/contracts/login.ts';
-import { privateKeyIn, signedToken } from '../../engine/contracts/oauth.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn } from '../shared/login.ts';
+import { privateKeyIn, signedToken } from '../shared/oauth.ts';
 
 export const config = {
   host: field.text({

@@ -2,7 +2,7 @@ import type { DescribeSObjectResult, Field } from 'jsforce';
 import type { FieldSpec, FieldType, ObjectBatch } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { keptAsSeen, type Seen } from '../../engine/contracts/kept.ts';
+import { keptAsSeen, type Seen } from '../shared/kept.ts';
 import type { Session } from './session.ts';
 
 /** What Salesforce says about its kinds of records. NOT_FOUND when there is none, or it is hidden from this user. */

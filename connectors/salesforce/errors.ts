@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Operation, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs } from '../shared/json.ts';
 
 /** What Salesforce says about one row or one request. */
 export interface Refusal {

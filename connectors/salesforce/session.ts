@@ -3,7 +3,7 @@ import type { Connection } from 'jsforce';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type HttpRequest, withToken } from '../../engine/contracts/http.ts';
-import { grantedToken } from '../../engine/contracts/oauth.ts';
+import { grantedToken } from '../shared/oauth.ts';
 import type { Login } from './config.ts';
 import { failureOf, quotaWaitMs, tokenFailureOf } from './errors.ts';
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { untilKnown } from '../../engine/contracts/wait.ts';
+import { untilKnown } from '../shared/wait.ts';
 import { type Client, openClient, read, version } from './client.ts';
 import { config, loginOf } from './config.ts';
 import { endOf, jobFor, type Person } from './jobs.ts';

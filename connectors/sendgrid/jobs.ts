@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Call } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { endOfJob, openTicket } from '../../engine/contracts/tickets.ts';
+import { endOfJob, openTicket } from '../shared/tickets.ts';
 import { type Client, type Complaint, read, wordsOf } from './client.ts';
 
 export interface Person {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { nearest, optionOf } from '../../engine/contracts/named.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
+import { nearest, optionOf } from '../shared/named.ts';
 import { type Client, read } from './client.ts';
 
 const listShape = z.object({ id: z.string(), name: z.string() });

@@ -8,8 +8,8 @@ import {
   theirWords,
   withToken,
 } from '../../engine/contracts/http.ts';
-import { jsonAs, readOr } from '../../engine/contracts/json.ts';
-import { grantedToken } from '../../engine/contracts/oauth.ts';
+import { jsonAs, readOr } from '../shared/json.ts';
+import { grantedToken } from '../shared/oauth.ts';
 import type { Login } from './config.ts';
 import { faultIn, textsIn, withSoap } from './envelope.ts';
 

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { FieldSpec } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { nearestTo, optionOf } from '../../engine/contracts/named.ts';
-import { hasCode } from '../../engine/contracts/thrown.ts';
+import { nearestTo, optionOf } from '../shared/named.ts';
+import { hasCode } from '../shared/thrown.ts';
 import type { Client } from './client.ts';
 import { invalid } from './config.ts';
 

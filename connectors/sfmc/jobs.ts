@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { Call, Outcome, Value } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { theirWords } from '../../engine/contracts/http.ts';
-import { hasCode } from '../../engine/contracts/thrown.ts';
-import { endOfJob, openTicket, spent } from '../../engine/contracts/tickets.ts';
+import { hasCode } from '../shared/thrown.ts';
+import { endOfJob, openTicket, spent } from '../shared/tickets.ts';
 import type { Client } from './client.ts';
 
 export type Row = Readonly<Record<string, Value>>;

@@ -1,5 +1,5 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn } from '../../engine/contracts/login.ts';
+import { invalidIn } from '../shared/login.ts';
 
 const noYes = { no: 'No', yes: 'Yes' } as const;
 

@@ -1,5 +1,5 @@
-import { without } from '../../engine/contracts/database-errors.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
+import { without } from '../shared/database-errors.ts';
 import { invalid, type Login } from './config.ts';
 
 /** What the server said to one request: a status of SFTP; or that the connection is gone. */

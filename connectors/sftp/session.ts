@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type Client from 'ssh2-sftp-client';
-import { orAborted } from '../../engine/contracts/signal.ts';
+import { orAborted } from '../shared/signal.ts';
 import type { Login } from './config.ts';
 import { endOfFile, explainAttempt, type Failure, Fault, type HostKey, noSuchFile } from './errors.ts';
 

@@ -1,6 +1,6 @@
 import type { Call, NewFile, StoredFile } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
-import { stoppable } from '../../engine/contracts/signal.ts';
+import { stoppable } from '../shared/signal.ts';
 import { invalid, type Login } from './config.ts';
 import { explain, Fault, noSuchFile } from './errors.ts';
 import { type Session, within } from './session.ts';

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn } from '../../engine/contracts/login.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn } from '../shared/login.ts';
 
 /** What a connection needs. */
 export const config = {

@@ -1,4 +1,4 @@
-import { orAborted } from '../../engine/contracts/signal.ts';
+import { orAborted } from '../shared/signal.ts';
 import type { Session } from './session.ts';
 
 /** Connections that are used again: servers count logins, and each costs several round trips. */

@@ -9,9 +9,9 @@ import {
   theirWords,
   withToken,
 } from '../../engine/contracts/http.ts';
-import { jsonAs, readOr } from '../../engine/contracts/json.ts';
-import { grantedToken } from '../../engine/contracts/oauth.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
+import { jsonAs, readOr } from '../shared/json.ts';
+import { grantedToken } from '../shared/oauth.ts';
 import type { Login } from './config.ts';
 
 /** Of the Ads API. There has been no other. */

@@ -1,5 +1,5 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
+import { invalidIn, webAddress } from '../shared/login.ts';
 
 export const config = {
   account: field.text({

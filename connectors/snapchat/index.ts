@@ -3,7 +3,7 @@ import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Option } from '../../engine/contracts/form.ts';
-import { nearest, optionOf } from '../../engine/contracts/named.ts';
+import { nearest, optionOf } from '../shared/named.ts';
 import { type Client, openClient, version } from './client.ts';
 import { config, loginOf } from './config.ts';
 

@@ -1,8 +1,8 @@
-import { guessKey, sampleRows } from '../../engine/contracts/key-guess.ts';
 import { quoted } from '../../engine/contracts/names.ts';
 import type { Column, Limits, Table } from '../../engine/contracts/source.ts';
-import { type Listed, listedAtOnce } from '../../engine/contracts/table-list.ts';
-import { around, distinct } from '../../engine/contracts/wrap.ts';
+import { guessKey, sampleRows } from '../shared/key-guess.ts';
+import { type Listed, listedAtOnce } from '../shared/table-list.ts';
+import { around, distinct } from '../shared/wrap.ts';
 import { literal, namesOf, written } from './names.ts';
 import type { Session } from './session.ts';
 import { textOf } from './text.ts';

@@ -1,9 +1,9 @@
 import type { KeyObject } from 'node:crypto';
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn, webAddress } from '../../engine/contracts/login.ts';
-import { privateKeyIn } from '../../engine/contracts/oauth.ts';
-import { choiceOf, scratchFields } from '../../engine/contracts/scratch.ts';
 import type { PlannerChoice } from '../../engine/contracts/source.ts';
+import { invalidIn, webAddress } from '../shared/login.ts';
+import { privateKeyIn } from '../shared/oauth.ts';
+import { choiceOf, scratchFields } from '../shared/scratch.ts';
 import { accountOf } from './account.ts';
 import { namesOf } from './names.ts';
 

@@ -1,10 +1,10 @@
 import { defineConnector } from '../../engine/contracts/connector.ts';
-import { keptForAMinute } from '../../engine/contracts/kept.ts';
 import { quoted } from '../../engine/contracts/names.ts';
 import type { Column, Limits, Query, Reading, Source } from '../../engine/contracts/source.ts';
-import { linesOf } from '../../engine/contracts/statements.ts';
-import { bestMatches, type Listed } from '../../engine/contracts/table-list.ts';
-import { around, readColumns, watermarkOf } from '../../engine/contracts/wrap.ts';
+import { keptForAMinute } from '../shared/kept.ts';
+import { linesOf } from '../shared/statements.ts';
+import { bestMatches, type Listed } from '../shared/table-list.ts';
+import { around, readColumns, watermarkOf } from '../shared/wrap.ts';
 import { describeQuery, listTables, selectAll, someRows, suggestKey } from './catalog.ts';
 import { config, loginOf } from './config.ts';
 import { vendor } from './errors.ts';

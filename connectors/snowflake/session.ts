@@ -14,7 +14,7 @@ import {
   type Standing,
   type Statement,
   shortOf,
-} from '../../engine/contracts/statements.ts';
+} from '../shared/statements.ts';
 import type { Login } from './config.ts';
 import { explain, vendor } from './errors.ts';
 import { signed } from './sign.ts';

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { type Http, withToken } from '../../engine/contracts/http.ts';
-import { grantedToken, signedToken } from '../../engine/contracts/oauth.ts';
+import { grantedToken, signedToken } from '../shared/oauth.ts';
 import type { Login } from './config.ts';
 import { vendor } from './errors.ts';
 

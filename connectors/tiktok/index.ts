@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineConnector } from '../../engine/contracts/connector.ts';
 import type { Audiences, Call, Identifier, Member, Outcome } from '../../engine/contracts/destination.ts';
-import { nearest, optionOf } from '../../engine/contracts/named.ts';
+import { nearest, optionOf } from '../shared/named.ts';
 import { type Client, openClient, version } from './client.ts';
 import { config, invalid, loginOf } from './config.ts';
 

@@ -1,6 +1,6 @@
 import { field, type Values } from '../../engine/contracts/form.ts';
-import { invalidIn } from '../../engine/contracts/login.ts';
 import { parsedUrl } from '../../engine/contracts/url.ts';
+import { invalidIn } from '../shared/login.ts';
 
 /** What a connection needs. The URL is a secret: whoever knows that of an incoming webhook may post there. */
 export const config = {

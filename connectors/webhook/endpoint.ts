@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs } from '../../engine/contracts/json.ts';
+import { jsonAs } from '../shared/json.ts';
 import type { Settings } from './config.ts';
 
 /** What is sent: `type` says what it is about. */

@@ -12,7 +12,7 @@ import type {
 } from '../../engine/contracts/destination.ts';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import type { Options } from '../../engine/contracts/form.ts';
-import { hasCode } from '../../engine/contracts/thrown.ts';
+import { hasCode } from '../shared/thrown.ts';
 import { config, settingsOf } from './config.ts';
 import { type Endpoint, openEndpoint } from './endpoint.ts';
 import { madeIn, outcomesOf } from './results.ts';

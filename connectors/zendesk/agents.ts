@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hasCode } from '../../engine/contracts/thrown.ts';
+import { hasCode } from '../shared/thrown.ts';
 import type { Zendesk } from './client.ts';
 import { read } from './errors.ts';
 

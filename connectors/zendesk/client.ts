@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ConnectorContext } from '../../engine/contracts/connector.ts';
 import { type Http, type HttpRequest, withToken } from '../../engine/contracts/http.ts';
-import { grantedToken } from '../../engine/contracts/oauth.ts';
+import { grantedToken } from '../shared/oauth.ts';
 import type { Settings } from './config.ts';
 import { read, refusalOf, signInRefusal } from './errors.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ActivateError } from '../../engine/contracts/errors.ts';
 import { errorOf, type HttpAnswer, saying, theirWords } from '../../engine/contracts/http.ts';
-import { jsonAs, readOr } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../shared/json.ts';
 
 /** `error` is a word (RecordInvalid) or, in older answers, an object with a title and a message. */
 const body = z.object({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nearest, optionOf, optionsWith } from '../../engine/contracts/named.ts';
+import { nearest, optionOf, optionsWith } from '../../../connectors/shared/named.ts';
 
 const named = (...names: readonly string[]) => names.map((name, at) => ({ id: `N${at}`, name }));
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errorFor } from '../../engine/contracts/meanings.ts';
+import { errorFor } from '../../../connectors/shared/meanings.ts';
 
 describe('errorFor', () => {
   it('says what it means, by which names the vendor knows it, and what the vendor says', () => {

@@ -1,5 +1,5 @@
-import type { Call } from './destination.ts';
-import { ActivateError } from './errors.ts';
+import type { Call } from '../../engine/contracts/destination.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 import { type Patience, untilKnown } from './wait.ts';
 
 /** A ticket whose job has told all that it can: what the job did not do needs another one. */

@@ -1,4 +1,4 @@
-import type { Outcome } from './destination.ts';
+import type { Outcome } from '../../engine/contracts/destination.ts';
 
 /**
  * Sends what is not to be refused beforehand; the outcomes are in the order of all items. `send` answers for each of the

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { HttpAnswer } from '../../engine/contracts/http.ts';
+import { lineText } from '../../engine/contracts/lines.ts';
+import type { Column, Limits, Table } from '../../engine/contracts/source.ts';
 import { secondsOf } from './database-errors.ts';
-import { ActivateError } from './errors.ts';
-import type { HttpAnswer } from './http.ts';
-import { lineText } from './lines.ts';
 import { piecesOf } from './reader.ts';
-import type { Column, Limits, Table } from './source.ts';
 
 // What warehouses have in common that are given a statement by HTTP, asked until it is done, and whose rows come in pieces.
 

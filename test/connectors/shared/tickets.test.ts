@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { endOfJob, openTicket, spent } from '../../engine/contracts/tickets.ts';
+import { endOfJob, openTicket, spent } from '../../../connectors/shared/tickets.ts';
 
 const { signal } = new AbortController();
 const patience = { pollsMs: [1], longestMs: 2 } as const;

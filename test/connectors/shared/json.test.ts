@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { jsonAs, readOr } from '../../engine/contracts/json.ts';
+import { jsonAs, readOr } from '../../../connectors/shared/json.ts';
 
 const shape = z.object({ message: z.string(), code: z.number().default(0) });
 

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
-import type { ActivateError } from './errors.ts';
+import type { ActivateError } from '../../engine/contracts/errors.ts';
+import type { Dialect, Limits } from '../../engine/contracts/source.ts';
 import { silenceAfter, type Within, type Wrapped, written } from './reader.ts';
-import type { Dialect, Limits } from './source.ts';
 
 // Reading over the `pg` package, which those connectors bring that speak PostgreSQL's protocol.
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { ActivateError } from './errors.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 
 /**
  * What a text says in JSON, read by a shape; undefined when it is no JSON, or of another shape. So are refusals read: a

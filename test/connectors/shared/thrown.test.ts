@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ActivateError } from '../../engine/contracts/errors.ts';
-import { hasCode, nothingOn } from '../../engine/contracts/thrown.ts';
+import { hasCode, nothingOn } from '../../../connectors/shared/thrown.ts';
+import { ActivateError } from '../../../engine/contracts/errors.ts';
 
 const gone = new ActivateError('NOT_FOUND', 'It is gone.');
 

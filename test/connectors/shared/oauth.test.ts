@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ActivateError } from '../../engine/contracts/errors.ts';
-import type { Log } from '../../engine/contracts/log.ts';
-import { grantedToken } from '../../engine/contracts/oauth.ts';
-import { createHttp, type HttpClient } from '../../engine/http.ts';
-import { type FakeHttp, startFakeHttp } from '../fakes/http.ts';
+import { grantedToken } from '../../../connectors/shared/oauth.ts';
+import { ActivateError } from '../../../engine/contracts/errors.ts';
+import type { Log } from '../../../engine/contracts/log.ts';
+import { createHttp, type HttpClient } from '../../../engine/http.ts';
+import { type FakeHttp, startFakeHttp } from '../../fakes/http.ts';
 
 const silent = (): void => undefined;
 const log: Log = { debug: silent, info: silent, warn: silent, error: silent, child: () => log };

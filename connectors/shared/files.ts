@@ -1,5 +1,5 @@
-import type { NewFile, StoredFile } from './destination.ts';
-import { ActivateError, asActivateError } from './errors.ts';
+import type { NewFile, StoredFile } from '../../engine/contracts/destination.ts';
+import { ActivateError, asActivateError } from '../../engine/contracts/errors.ts';
 
 /**
  * What came of the step that makes a file appear. `taken`: there is one of this name, and it may not be replaced. `lost`:

@@ -1,5 +1,5 @@
-import { ActivateError, type ErrorCode } from './errors.ts';
-import { saying } from './http.ts';
+import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
+import { saying } from '../../engine/contracts/http.ts';
 
 /** What a number or a word of a vendor's errors comes to. */
 export interface Meaning {

@@ -1,4 +1,4 @@
-import { ActivateError, type ErrorCode } from './errors.ts';
+import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 import type { Within } from './reader.ts';
 
 // What databases that are reached by a protocol of their own have in common when something goes wrong.

@@ -1,5 +1,5 @@
-import type { Value } from './destination.ts';
-import { ActivateError } from './errors.ts';
+import type { Value } from '../../engine/contracts/destination.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
 
 /** Several at once: a list, or names with commas between them. */
 export function namesIn(value: Value): readonly string[] {

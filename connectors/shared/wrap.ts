@@ -1,6 +1,6 @@
-import { ActivateError } from './errors.ts';
-import type { Column, Dialect, Query } from './source.ts';
-import { type SqlToken, tokenize, withoutSemicolon } from './sql.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { Column, Dialect, Query } from '../../engine/contracts/source.ts';
+import { type SqlToken, tokenize, withoutSemicolon } from '../../engine/contracts/sql.ts';
 
 /**
  * A person's query between two texts of ours, each in one line. The query has lines of its own, for it may end in a

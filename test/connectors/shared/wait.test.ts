@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { untilKnown } from '../../engine/contracts/wait.ts';
+import { untilKnown } from '../../../connectors/shared/wait.ts';
 
 const { signal } = new AbortController();
 

@@ -1,7 +1,7 @@
-import { ActivateError } from './errors.ts';
-import { field, type Values } from './form.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { field, type Values } from '../../engine/contracts/form.ts';
+import type { PlannerChoice, Scratch } from '../../engine/contracts/source.ts';
 import { invalidIn } from './login.ts';
-import type { PlannerChoice, Scratch } from './source.ts';
 
 const planners = {
   automatic: 'Whichever costs less',

@@ -1,4 +1,4 @@
-import type { Column, Table } from './source.ts';
+import type { Column, Table } from '../../engine/contracts/source.ts';
 
 /** A column of a query that is one of the columns of a table's primary key. */
 export interface KeyPart {

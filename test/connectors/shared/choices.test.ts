@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chosen, namesIn } from '../../engine/contracts/choices.ts';
+import { chosen, namesIn } from '../../../connectors/shared/choices.ts';
 
 describe('namesIn', () => {
   it.each([

@@ -1,6 +1,6 @@
-import { ActivateError } from './errors.ts';
-import { field, type Values } from './form.ts';
-import { parsedUrl } from './url.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { field, type Values } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 // How one gets to a database by its own protocol, over a network or on this machine.
 

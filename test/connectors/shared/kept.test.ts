@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keptAsSeen } from '../../engine/contracts/kept.ts';
+import { keptAsSeen } from '../../../connectors/shared/kept.ts';
 
 describe('keptAsSeen', () => {
   it('reads once for whoever asks what is known, and anew for whoever wants it fresh', async () => {

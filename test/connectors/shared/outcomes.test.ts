@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Outcome } from '../../engine/contracts/destination.ts';
-import { sendGood } from '../../engine/contracts/outcomes.ts';
+import { sendGood } from '../../../connectors/shared/outcomes.ts';
+import type { Outcome } from '../../../engine/contracts/destination.ts';
 
 const refusal = (item: number): Outcome | undefined =>
   item < 0 ? { state: 'rejected', reason: 'Too small.' } : undefined;

@@ -1,7 +1,7 @@
 import { constants, createPrivateKey, type KeyObject, type SignKeyObjectInput, sign } from 'node:crypto';
 import { z } from 'zod';
-import { ActivateError } from './errors.ts';
-import { errorOf, type Http, type HttpAnswer } from './http.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import { errorOf, type Http, type HttpAnswer } from '../../engine/contracts/http.ts';
 
 /** How a token is asked for, by OAuth 2.0 (RFC 6749): a grant with its own fields, to the vendor's token endpoint. */
 export type Grant = GrantRequest &

@@ -1,6 +1,6 @@
-import { ActivateError } from './errors.ts';
-import type { Fields } from './form.ts';
-import { parsedUrl } from './url.ts';
+import { ActivateError } from '../../engine/contracts/errors.ts';
+import type { Fields } from '../../engine/contracts/form.ts';
+import { parsedUrl } from '../../engine/contracts/url.ts';
 
 /** How a connector refuses one of its fields: CONFIG_INVALID, said at that field. Neither sentence repeats what is secret. */
 export function invalidIn<F extends Fields>(

@@ -1,5 +1,5 @@
-import type { Dialect, Limits } from './source.ts';
-import { withoutSemicolon } from './sql.ts';
+import type { Dialect, Limits } from '../../engine/contracts/source.ts';
+import { withoutSemicolon } from '../../engine/contracts/sql.ts';
 
 // What databases have in common that are read over a connection of their own, as long as one reading takes.
 

@@ -1,4 +1,4 @@
-import { ActivateError, type ErrorCode } from './errors.ts';
+import { ActivateError, type ErrorCode } from '../../engine/contracts/errors.ts';
 
 /** Whether what was thrown says one of these. */
 export function hasCode(thrown: unknown, ...codes: readonly ErrorCode[]): thrown is ActivateError {

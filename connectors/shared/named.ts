@@ -1,4 +1,4 @@
-import type { Option, Options } from './form.ts';
+import type { Option, Options } from '../../engine/contracts/form.ts';
 
 /** Something at a far side that a person chooses by its name. */
 export interface Named {
