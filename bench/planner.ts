@@ -1,8 +1,9 @@
 import { postgres } from '../connectors/postgres/index.ts';
 import type { Db } from '../engine/contracts/db.ts';
 import type { Query, Source } from '../engine/contracts/source.ts';
+import { baseline } from '../engine/planner/baseline.ts';
 import type { Shape } from '../engine/planner/chunks.ts';
-import { baseline, plan } from '../engine/planner/plan.ts';
+import { plan } from '../engine/planner/plan.ts';
 import { createDb } from '../engine/store/db.ts';
 import { migrate } from '../engine/store/migrate.ts';
 import { createSnapshots } from '../engine/store/snapshots.ts';

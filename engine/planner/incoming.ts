@@ -1,3 +1,14 @@
+import { ActivateError } from '../contracts/errors.ts';
+import type { Shape } from './chunks.ts';
+
+/** What is read into a snapshot, or compared with one. */
+export interface Lines {
+  /** The model's rows as a source streams them, in key order, the key's columns first. */
+  readonly lines: AsyncIterable<Uint8Array>;
+  readonly shape: Shape;
+  readonly signal?: AbortSignal;
+}
+
 /** The incoming lines as one window of bytes: pieces are taken in at its end, lines and chunks leave at its start. */
 export class Incoming {
   readonly #pieces: AsyncIterator<Uint8Array>;
@@ -73,5 +84,12 @@ export class Incoming {
     }
     this.buffer.set(piece, this.#end);
     this.#end += piece.length;
+  }
+}
+
+/** Throws CANCELED once the signal has fired. */
+export function stopIfAsked(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) {
+    throw new ActivateError('CANCELED', 'The run was canceled.', { cause: signal.reason });
   }
 }

@@ -1,18 +1,14 @@
-import { ActivateError } from '../contracts/errors.ts';
 import {
   chunkSize,
   EntryBuffer,
   hashOf,
   headOf,
-  type NewSnapshotChunk,
   type PlanChunk,
-  packLines,
-  type Shape,
   type SnapshotChunk,
   type Stretch,
 } from './chunks.ts';
 import { isDoubtful } from './doubt.ts';
-import { Incoming } from './incoming.ts';
+import { Incoming, type Lines, stopIfAsked } from './incoming.ts';
 import { compareKeys, fieldEnd, sortKey } from './keys.ts';
 import { noCounts, type PlanCounts, Rows } from './rows.ts';
 import { sameBytes } from './same.ts';
@@ -21,14 +17,7 @@ import { sameBytes } from './same.ts';
 const entriesPerChunk = 2000;
 const bytesPerChunk = 1024 * 1024;
 
-interface Input {
-  /** The model's rows as a source streams them, in key order, the key's columns first. */
-  readonly lines: AsyncIterable<Uint8Array>;
-  readonly shape: Shape;
-  readonly signal?: AbortSignal;
-}
-
-export interface PlanInput extends Input {
+export interface PlanInput extends Lines {
   /** Rows that are as they were told count as changed all the same. */
   readonly everything?: boolean;
   /** Rows that left are nothing to speak of: the snapshot forgets them. */
@@ -38,15 +27,12 @@ export interface PlanInput extends Input {
   write(chunk: PlanChunk): Promise<void>;
 }
 
-export interface BaselineInput extends Input {
-  write(chunk: NewSnapshotChunk): Promise<void>;
-}
-
 /**
  * Compares a stream of rows with the snapshot, in one pass and in memory that does not grow with either, and writes
  * the differences in chunks. A stretch of the stream that hashes like the next stored chunk is skipped as a whole,
- * neither split nor compared; within a chunk that changed, lines are split and compared where bytes differ. Rows with a NULL in their key, and all rows of a key that comes twice, are left out and
- * counted; for such a key the snapshot stays as it was. Throws ORDER_BROKEN when the rows are not in key order.
+ * neither split nor compared; within a chunk that changed, lines are split and compared where bytes differ. Rows with a
+ * NULL in their key, and all rows of a key that comes twice, are left out and counted; for such a key the snapshot stays as
+ * it was. Throws ORDER_BROKEN when the rows are not in key order.
  */
 export async function plan(input: PlanInput): Promise<PlanCounts> {
   const incoming = new Incoming(input.lines);
@@ -54,56 +40,6 @@ export async function plan(input: PlanInput): Promise<PlanCounts> {
     return await new Merge(input, incoming).run();
   } finally {
     await incoming.close();
-  }
-}
-
-/** Reads a stream into chunks of a first snapshot: everything counts as told. */
-export async function baseline(input: BaselineInput): Promise<PlanCounts> {
-  const incoming = new Incoming(input.lines);
-  const counts = noCounts();
-  const rows = new Rows(incoming, input.shape.key, counts);
-  let block = Buffer.allocUnsafe(chunkSize.bytes);
-  let used = 0;
-  let held = 0;
-  const flush = async (): Promise<void> => {
-    stopIfAsked(input.signal);
-    if (held > 0) {
-      await input.write(packLines(block.subarray(0, used), held, input.shape.key));
-    }
-    used = 0;
-    held = 0;
-  };
-  try {
-    for (;;) {
-      let found = rows.tryNext();
-      if (found === 'more') {
-        found = await rows.next();
-      }
-      if (found === 'end') {
-        await flush();
-        return counts;
-      }
-      if (!rows.duplicate) {
-        if (held === chunkSize.rows || used + rows.length > chunkSize.bytes) {
-          await flush();
-        }
-        if (rows.length > block.length) {
-          block = Buffer.allocUnsafe(rows.length);
-        }
-        incoming.buffer.copy(block, used, incoming.start, incoming.start + rows.length);
-        used += rows.length;
-        held += 1;
-      }
-      rows.consume();
-    }
-  } finally {
-    await incoming.close();
-  }
-}
-
-function stopIfAsked(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) {
-    throw new ActivateError('CANCELED', 'The run was canceled.', { cause: signal.reason });
   }
 }
 

@@ -1,8 +1,9 @@
 import { type HoldParts, holdOf, reasonsFor } from '../approvals/hold.ts';
 import type { Db } from '../contracts/db.ts';
 import { type Framework, type PlanRequest, totalsOf } from '../frameworks/framework.ts';
+import { baseline } from '../planner/baseline.ts';
 import type { Shape } from '../planner/chunks.ts';
-import { baseline, plan } from '../planner/plan.ts';
+import { plan } from '../planner/plan.ts';
 import type { PlanCounts } from '../planner/rows.ts';
 import type { Observation } from '../planner/threshold.ts';
 import { insertHold } from '../store/holds.ts';

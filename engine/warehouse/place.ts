@@ -1,6 +1,6 @@
 import { ActivateError } from '../contracts/errors.ts';
 import type { Dialect, Limits } from '../contracts/source.ts';
-import { baseline } from '../planner/plan.ts';
+import { baseline } from '../planner/baseline.ts';
 import { proveSelect } from '../sql/guard.ts';
 import { connectionById } from '../store/connections.ts';
 import type { Snapshots } from '../store/snapshots.ts';

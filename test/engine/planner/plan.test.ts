@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeLine } from '../../../engine/contracts/lines.ts';
 import type { KeyOrder } from '../../../engine/contracts/source.ts';
 import { applyEntries, cutChunks } from '../../../engine/planner/apply.ts';
+import { baseline } from '../../../engine/planner/baseline.ts';
 import {
   decodeEntries,
   decompress,
@@ -16,7 +17,7 @@ import {
   type SnapshotChunk,
 } from '../../../engine/planner/chunks.ts';
 import { compareKeys, decodeLine, keyText, sortKey } from '../../../engine/planner/keys.ts';
-import { baseline, plan } from '../../../engine/planner/plan.ts';
+import { plan } from '../../../engine/planner/plan.ts';
 import type { PlanCounts } from '../../../engine/planner/rows.ts';
 import { createPlans } from '../../../engine/store/plans.ts';
 import { createSnapshots, type Snapshots } from '../../../engine/store/snapshots.ts';

@@ -3,7 +3,7 @@ import { postgres } from '../../../connectors/postgres/index.ts';
 import type { Connector } from '../../../engine/contracts/connector.ts';
 import type { Dialect } from '../../../engine/contracts/source.ts';
 import type { PlanRequest } from '../../../engine/frameworks/framework.ts';
-import { baseline } from '../../../engine/planner/plan.ts';
+import { baseline } from '../../../engine/planner/baseline.ts';
 import { startYard, type Yard } from './yard.ts';
 
 /** What the warehouse says of itself, and how often it was asked for its rows. */
