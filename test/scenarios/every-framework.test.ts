@@ -12,6 +12,7 @@ import { type AsanaState, startFakeAsana } from '../fakes/asana.ts';
 import type { FakeHttp } from '../fakes/http.ts';
 import { apiKey, type FakeMailchimp, startMailchimp } from '../fakes/mailchimp.ts';
 import { startMixpanel } from '../fakes/mixpanel.ts';
+import { type FakeSmtp, headerOf, startSmtp } from '../fakes/smtp.ts';
 import { type FreshDb, freshDb } from '../support/postgres.ts';
 import { type Installation, install, type RunAtWork } from './installation.ts';
 
@@ -24,6 +25,7 @@ const names = [
   'customers-to-newsletter',
   'customers-to-partner',
   'welcome-calls',
+  'welcome-mails',
   'new-customers',
 ] as const;
 type Name = (typeof names)[number];
@@ -40,16 +42,18 @@ describe('one file with a sync of every framework', () => {
   let analytics: Awaited<ReturnType<typeof startMixpanel>>;
   let newsletter: FakeMailchimp;
   let tickets: FakeHttp<AsanaState>;
+  let post: FakeSmtp;
   let by: Caller;
 
   beforeAll(async () => {
     mkdirSync(join(root, 'partner'));
-    house = await install({ ALLOWED_FOLDER: root });
+    house = await install({ ALLOWED_FOLDER: root, PUBLIC_URL: 'https://activate.acme.example' });
     app = await freshDb();
-    [analytics, newsletter, tickets] = await Promise.all([
+    [analytics, newsletter, tickets, post] = await Promise.all([
       startMixpanel(),
       startMailchimp(),
       startFakeAsana(),
+      startSmtp(),
     ]);
     for (const { state } of [analytics, tickets]) {
       Object.defineProperty(state, 'now', { get: () => new Date() });
@@ -66,6 +70,7 @@ describe('one file with a sync of every framework', () => {
       CONNECTION_ANALYTICS_SECRET: analytics.state.secret,
       CONNECTION_NEWSLETTER_API_KEY: apiKey,
       CONNECTION_TICKETS_TOKEN: tickets.state.personalToken,
+      CONNECTION_POST_PASSWORD: post.password,
     });
     const person = { kind: 'person', platform: 'local', id: 'ada' } as const;
     const conversation = { kind: 'conversation', platform: 'local', id: 'data-alerts' } as const;
@@ -77,7 +82,7 @@ describe('one file with a sync of every framework', () => {
   afterAll(async () => {
     await house.close();
     await app.close();
-    await Promise.all([analytics, newsletter, tickets].map((fake) => fake.close()));
+    await Promise.all([analytics, newsletter, tickets, post].map((fake) => fake.close()));
     rmSync(root, { recursive: true });
   });
 
@@ -94,6 +99,9 @@ describe('one file with a sync of every framework', () => {
     document.setIn(['destinations', 'analytics', 'config', 'projectId'], projectId);
     for (const [name, { url }] of Object.entries({ analytics, newsletter, tickets })) {
       document.setIn(['destinations', name, 'config', 'baseUrl'], url);
+    }
+    for (const [name, value] of Object.entries({ host: '127.0.0.1', port: post.port, security: 'none' })) {
+      document.setIn(['destinations', 'post', 'config', name], value);
     }
     return document.toString();
   };
@@ -146,8 +154,8 @@ describe('one file with a sync of every framework', () => {
         'alert',
         'model',
         'source',
-        ...new Array(5).fill('destination'),
-        ...new Array(5).fill('sync'),
+        ...new Array(6).fill('destination'),
+        ...new Array(6).fill('sync'),
       ].toSorted(),
     );
     expect(held).toEqual(['customers-to-newsletter']);
@@ -162,7 +170,7 @@ describe('one file with a sync of every framework', () => {
     ]);
     expect([...(newsletter.state.audiences[0]?.contacts.values() ?? [])]).toHaveLength(3);
     expect(written()).toHaveLength(1);
-    expect([analytics.state.events.size, tickets.state.tasks.length]).toEqual([0, 0]);
+    expect([analytics.state.events.size, tickets.state.tasks.length, post.taken.length]).toEqual([0, 0, 0]);
     expect((await said()).filter((card) => card.includes('is a customer'))).toEqual([]);
   });
 
@@ -187,6 +195,9 @@ describe('one file with a sync of every framework', () => {
         notes: expect.stringContaining('4 seats on Team. Write to c4@acme.example.'),
       },
     ]);
+    expect(post.taken.map((mail) => [mail.to, headerOf(mail, 'Subject')])).toEqual([
+      [['c4@acme.example'], 'Welcome, Customer 4'],
+    ]);
     expect((await said()).filter((card) => card.includes('Customer 4 is a customer'))).toHaveLength(1);
     expect(written().join('\n')).toContain('4,Customer 4,Team,4,added');
     expect(
@@ -201,6 +212,7 @@ describe('one file with a sync of every framework', () => {
       expect.stringContaining('1 removed from the list, 1 added to the list'),
       expect.stringContaining('2 written to files'),
       expect.stringContaining('3 rows read, 1 new, 1 gone: 1 task made'),
+      expect.stringContaining('3 rows read, 1 new, 1 gone: 1 sent'),
       expect.stringContaining('1 message sent'),
     ]);
   });
