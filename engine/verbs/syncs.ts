@@ -8,6 +8,7 @@ import { type DryRun, rehearseRows, rehearseRun } from '../run/rehearse.ts';
 import { nextRun } from '../schedule/cron.ts';
 import type { Finding, Services, SyncDraft } from '../services.ts';
 import { type DeliveryFramework, parseSettings } from '../setup/index.ts';
+import { problem } from '../setup/problem.ts';
 import { connectionNamed } from '../store/connections.ts';
 import { type Model, modelById } from '../store/models.ts';
 import { createPlans } from '../store/plans.ts';
@@ -42,7 +43,14 @@ export function syncVerbs(parts: VerbParts, examiner: Examiner, gate: ChangeGate
       const before = describedWhole(await detailOf(parts, sync));
       await gate.pass({ kind: 'delete', name }, { syncs: [sync], before, after: null }, by);
     },
-    mute: async (name, until) => muteSync(parts.db, (await named(name)).id, until),
+    mute: async (name, until) => {
+      const sync = await named(name);
+      if (until !== null && sync.framework !== 'notify' && sync.framework !== 'mail') {
+        const message = `${name} speaks to nobody, so that there is nothing to mute.`;
+        throw problem('name', message, `To stop it, say: /activate pause ${name}.`);
+      }
+      await muteSync(parts.db, sync.id, until);
+    },
     reasons: async (name) => reasonsOf(parts.db, (await named(name)).id),
     rejections: async (name, reason, limit) => {
       const sync = await named(name);

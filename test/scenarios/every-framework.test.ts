@@ -174,6 +174,20 @@ describe('one file with a sync of every framework', () => {
     expect((await said()).filter((card) => card.includes('is a customer'))).toEqual([]);
   });
 
+  it('mutes what speaks to people, and says of the rest that it does not', async () => {
+    const { syncs } = house.services;
+    const later = new Date(Date.now() + 60_000);
+    const refused: string[] = [];
+    for (const name of names) {
+      await syncs.mute(name, later).catch((error: Error) => refused.push(error.message));
+      await syncs.mute(name, null);
+    }
+
+    expect(refused).toEqual(
+      names.slice(0, 5).map((name) => `${name} speaks to nobody, so that there is nothing to mute.`),
+    );
+  });
+
   it('takes somebody new everywhere, and reports each run in the channel', async () => {
     await signUp(4, 4);
     await house.warehouse.query('update customers set closed = true where id = 1');
