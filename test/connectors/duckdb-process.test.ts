@@ -108,7 +108,7 @@ describe('compiled', () => {
     const { options } = ts.parseJsonConfigFileContent(config, ts.sys, process.cwd());
     // Alone, a file does not know that it is a module.
     const compilerOptions = { ...options, module: ts.ModuleKind.ESNext };
-    for (const part of ['connectors/duckdb', 'engine/contracts']) {
+    for (const part of ['connectors/duckdb', 'connectors/shared', 'engine/contracts']) {
       await mkdir(join(home, part), { recursive: true });
       for (const file of (await readdir(part)).filter((name) => name.endsWith('.ts'))) {
         const source = await readFile(join(part, file), 'utf8');
