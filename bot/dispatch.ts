@@ -198,9 +198,15 @@ async function allowed<S>(
     if (atFields.length === 0) {
       throw thrown;
     }
-    const form = formOf(command, opening, { ...raw, asked: 'true' }, Object.fromEntries(atFields));
-    return { kind: 'form', form };
+    const answered = opensOnly(opening, input, caller) ? raw : { ...raw, asked: 'true' };
+    return { kind: 'form', form: formOf(command, opening, answered, Object.fromEntries(atFields)) };
   }
+}
+
+/** Somebody who can be asked gave nothing at all: then nothing is wrong yet, whatever the command says. */
+function opensOnly(fields: Fields, input: Raw, { platform }: Caller): boolean {
+  const isGiven = (name: string): boolean => (input[name] ?? '').trim() !== '';
+  return platform !== 'cli' && input['asked'] === undefined && !Object.keys(fields).some(isGiven);
 }
 
 /** What is asked before anything else: all fields, or, of a command in steps, those that say what it is about. */

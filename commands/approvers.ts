@@ -1,5 +1,4 @@
 import { actions, button, text } from '../engine/cards/build.ts';
-import type { Reply } from '../engine/contracts/chat.ts';
 import type { Caller } from '../engine/contracts/command.ts';
 import { ActivateError } from '../engine/contracts/errors.ts';
 import { field } from '../engine/contracts/form.ts';
@@ -24,21 +23,6 @@ const fields = {
   ),
 };
 
-/** Nothing was named yet, so that nothing is wrong either. */
-const asked: Reply = {
-  kind: 'form',
-  form: {
-    command: 'approvers',
-    title: 'Who decides where',
-    intro: [],
-    fields,
-    initial: {},
-    errors: {},
-    hidden: {},
-    submit: 'Go',
-  },
-};
-
 export const approvers = defineCommand({
   name: 'approvers',
   title: 'Who decides where',
@@ -57,14 +41,6 @@ export const approvers = defineCommand({
   },
   showsForm: true,
   run: async ({ destination, channel, who }, caller, services) => {
-    if (
-      destination === undefined &&
-      channel === undefined &&
-      who === undefined &&
-      caller.platform !== 'cli'
-    ) {
-      return asked;
-    }
     const place = await placeOf(destination, channel, caller, services);
     if (who !== undefined) {
       const named = who.filter((one) => one !== anybody);

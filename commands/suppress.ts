@@ -1,44 +1,8 @@
-import type { Reply } from '../engine/contracts/chat.ts';
 import { ActivateError } from '../engine/contracts/errors.ts';
 import { field } from '../engine/contracts/form.ts';
 import { defineCommand } from './define.ts';
 import { sources } from './lookups.ts';
 import { suppressedCard } from './suppressions.ts';
-
-const fields = {
-  addresses: field.optional(
-    field.area({
-      label: 'Addresses',
-      help: 'One a line, or as CSV with the address in the first column.',
-      max: 1_000_000,
-    }),
-  ),
-  source: field.optional(field.lookup({ label: 'Or from a source', lookup: 'sources' })),
-  sql: field.optional(
-    field.area({
-      label: 'Query (SQL)',
-      language: 'sql',
-      help: 'One SELECT whose first column has the addresses; at most 100,000.',
-    }),
-  ),
-  list: field.optional(field.text({ label: 'List', help: 'One list; all lists when empty.', max: 60 })),
-  note: field.optional(field.text({ label: 'Note', help: 'Why, for whoever looks later.', max: 300 })),
-};
-
-/** What asks for addresses, or for a query. */
-const asking: Reply = {
-  kind: 'form',
-  form: {
-    command: 'suppress',
-    title: 'Write to them no more',
-    intro: [],
-    fields,
-    initial: {},
-    errors: {},
-    hidden: {},
-    submit: 'Write to them no more',
-  },
-};
 
 export const suppress = defineCommand({
   name: 'suppress',
@@ -46,13 +10,29 @@ export const suppress = defineCommand({
   summary: 'Adds many addresses that are not to be written to: as a list, as CSV, or as what a query gives.',
   example: '/activate suppress source=warehouse sql="select email from opted_out"',
   access: 'editor',
-  fields,
+  fields: {
+    addresses: field.optional(
+      field.area({
+        label: 'Addresses',
+        help: 'One a line, or as CSV with the address in the first column.',
+        max: 1_000_000,
+      }),
+    ),
+    source: field.optional(field.lookup({ label: 'Or from a source', lookup: 'sources' })),
+    sql: field.optional(
+      field.area({
+        label: 'Query (SQL)',
+        language: 'sql',
+        help: 'One SELECT whose first column has the addresses; at most 100,000.',
+      }),
+    ),
+    list: field.optional(field.text({ label: 'List', help: 'One list; all lists when empty.', max: 60 })),
+    note: field.optional(field.text({ label: 'Note', help: 'Why, for whoever looks later.', max: 300 })),
+  },
   showsForm: true,
+  submit: 'Write to them no more',
   lookups: { sources },
   run: async ({ addresses = '', source, sql, list = '', note }, caller, services) => {
-    if (addresses === '' && source === undefined && sql === undefined && caller.platform !== 'cli') {
-      return asking;
-    }
     if (sql !== undefined && source === undefined) {
       throw missing('source', 'Choose the source that the query is for.');
     }

@@ -427,7 +427,12 @@ describe('suppressions', () => {
   });
 
   it('asks for them without a word of blame where nothing was given', async () => {
-    expect(await dispatch.typed('suppress', origin)).toMatchObject({ kind: 'form', form: { errors: {} } });
+    const opened = await dispatch.typed('suppress', origin);
+    expect(opened).toMatchObject({ kind: 'form', form: { errors: {}, hidden: { asked: 'true' } } });
+    expect(await dispatch.run({ command: 'suppress', input: { asked: 'true' } }, origin)).toMatchObject({
+      kind: 'form',
+      form: { errors: { addresses: 'Give addresses, or a query.' } },
+    });
     expect(await dispatch.typed('suppress list=product-news source=warehouse', origin)).toMatchObject({
       kind: 'form',
       form: { errors: { addresses: 'Give addresses, or a query.' } },
